@@ -1,0 +1,67 @@
+# Everything runs in .venv, which the first target that needs it makes; nothing needs root but `samples`.
+# Written for GNU make 3.81 (macOS has it) and POSIX tools; run on Debian, not on macOS.
+#
+#   make PYTHON=/path/to/python3 TARGET     makes .venv with that Python
+
+BIN = .venv/bin
+PYTEST = $(BIN)/python -m pytest
+CODE = pcaps conntrack firewall tests benchmarks
+
+# What each of the two runs of the suite takes; pyproject.toml says what the marks mean.
+ALL = -m "not root"
+INTERPRETED = -m "not root and not slow and not compiled_only"
+
+# The stamps say what .venv holds; pip runs again only after pyproject.toml has changed.
+INSTALLED = .venv/.installed
+INSTALLED_DEV = .venv/.installed-dev
+
+.PHONY: help demo test lint format bench samples coverage clean distclean
+
+help:  ## print this list (the default)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+
+demo: $(INSTALLED)  ## replay a recorded capture through security groups
+	$(BIN)/eniwall replay pcaps/samples/web-http.pcap --rules pcaps/samples/web-http.yaml
+
+test: $(INSTALLED_DEV)  ## run all tests compiled, then interpreted what may differ
+	ENIWALL_ENGINE=compiled $(PYTEST) $(ALL)
+	ENIWALL_ENGINE=interpreted $(PYTEST) $(INTERPRETED)
+
+lint: $(INSTALLED_DEV)  ## check style, formatting, types and the direction of imports
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+format: $(INSTALLED_DEV)  ## format the code and mend what ruff can mend
+	$(BIN)/ruff check --fix-only
+	$(BIN)/ruff format
+
+bench: $(INSTALLED_DEV)  ## measure packets a second beside tcpdump
+	ENIWALL_ENGINE=compiled $(BIN)/python -m benchmarks
+
+samples:  ## record pcaps/samples again from real programs (root, Debian)
+	python3 pcaps/samples/record.py
+
+coverage: $(INSTALLED_DEV)  ## measure line and branch coverage, interpreted; details in htmlcov/
+	rm -f .coverage .coverage.*
+	ENIWALL_ENGINE=interpreted $(BIN)/coverage run -m pytest $(INTERPRETED)
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage html --quiet
+	$(BIN)/coverage report
+
+clean:  ## remove what tools and tests left, but .venv
+	rm -rf build dist htmlcov .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf .hypothesis .benchmarks
+	find $(CODE) -name __pycache__ -type d -prune -exec rm -rf {} +
+
+distclean: clean  ## remove .venv too
+	rm -rf .venv
+
+$(INSTALLED): pyproject.toml
+	@sh tools/install.sh
+	@touch $@
+
+$(INSTALLED_DEV): pyproject.toml
+	@sh tools/install.sh dev
+	@touch $(INSTALLED) $@
