@@ -1,0 +1,119 @@
+"""Compiled or interpreted: the one place that chooses, and the only module that imports numba.
+
+Every kernel is plain Python over numpy arrays. Decorated with `kernel` it is compiled by numba when
+the engine runs compiled and left alone when it runs interpreted; both must give the same bytes.
+
+The choice is made once, when this module's first kernel is decorated:
+
+1. `prefer("interpreted")` or `prefer("compiled")`, called before any kernel module is imported;
+2. the environment variable ENIWALL_ENGINE with the same two words;
+3. compiled where numba can be imported, interpreted elsewhere.
+
+ENIWALL_CACHE names the folder for compiled code (default: `eniwall` in the user's cache folder).
+Where no folder can be written, kernels are compiled for this process only.
+"""
+
+import hashlib
+import os
+import sys
+import tempfile
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+Mode = Literal["compiled", "interpreted"]
+MODES: tuple[Mode, Mode] = ("compiled", "interpreted")
+F = TypeVar("F", bound=Callable[..., Any])
+
+_preferred: list[Mode] = []
+
+
+class EngineChoiceError(ValueError):
+    """The engine was asked for in a word that is not known, or after it had been chosen."""
+
+
+def prefer(mode: Mode) -> None:
+    """Ask for a way to run; only before the first kernel is imported.
+
+    ENIWALL_ENGINE, where it is set, stands above this. Raises EngineChoiceError once `mode` differs
+    from a choice already made.
+    """
+    if mode not in MODES:
+        raise EngineChoiceError(f"engine {mode!r}: write one of {', '.join(MODES)}")
+    if chosen() and engine() != mode and "ENIWALL_ENGINE" not in os.environ:
+        raise EngineChoiceError(f"the engine already runs {engine()}; ask before kernels are imported")
+    _preferred[:] = [mode]
+
+
+def chosen() -> bool:
+    """True once a kernel was decorated and the choice stands."""
+    return engine.cache_info().currsize > 0
+
+
+@cache
+def engine() -> Mode:
+    """The way kernels run in this process."""
+    word = os.environ.get("ENIWALL_ENGINE", "") or (_preferred[0] if _preferred else "")
+    if word not in ("", *MODES):
+        raise EngineChoiceError(f"ENIWALL_ENGINE={word!r}: write one of {', '.join(MODES)}")
+    if word == "interpreted":
+        return "interpreted"
+    try:
+        import numba  # noqa: F401  (only to see that it is there)
+    except ImportError:
+        if word == "compiled":
+            raise
+        return "interpreted"
+    return "compiled"
+
+
+def kernel_sources() -> list[Path]:
+    """Every file that defines kernels; their text names the cache folder."""
+    top = Path(__file__).resolve().parent.parent
+    files = [path for package in ("pcaps", "conntrack", "firewall") for path in (top / package).glob("*.py")]
+    return sorted(path for path in files if path.stem == "accelerate" or b"accelerate import" in path.read_bytes())
+
+
+@cache
+def cache_folder() -> Path | None:
+    """Where compiled kernels are kept, or None where nothing can be written.
+
+    numba looks at one file's stamp only, so a changed helper or constant in another file would be
+    served stale: the folder's name carries a hash of every kernel source (and of the Python version).
+    """
+    digest = hashlib.sha256(sys.version.encode())
+    for path in kernel_sources():
+        digest.update(path.read_bytes())
+    home = os.environ.get("ENIWALL_CACHE") or os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    try:
+        folder = Path(home).expanduser() / "eniwall" / digest.hexdigest()[:16]
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return folder
+    except (OSError, RuntimeError):  # RuntimeError: a user without a home folder
+        return None
+
+
+def warm() -> bool:
+    """True if compiled kernels of this very source lie in the cache folder."""
+    folder = cache_folder()
+    return folder is not None and any(folder.rglob("judge.judge_batch*.nbc"))
+
+
+@cache
+def _jit() -> Callable[[Any], Any]:
+    import numba
+
+    folder = cache_folder()
+    if folder is not None:
+        numba.config.CACHE_DIR = str(folder)
+    # Bounds checks stay on everywhere: captures are hostile, and the checked build is the tested one.
+    return numba.njit(nogil=True, boundscheck=True, cache=folder is not None)  # type: ignore[no-any-return]  # numba types its decorator as Any
+
+
+def kernel(function: F) -> F:
+    """Compile `function` (no Python objects, no allocation in loops) or leave it as it is."""
+    if engine() == "interpreted":
+        return function
+    return _jit()(function)  # type: ignore[no-any-return]  # numba types its dispatcher as Any

@@ -1,0 +1,322 @@
+"""From bytes to columns: IPv4, IPv6 and its extension headers, TCP, UDP, ICMP, ICMPv6, others.
+
+One row out for every packet in. What cannot be decoded keeps its row and says so in `status`; bytes
+never raise. `end` is where the captured bytes stop, `stop` where the datagram does by its own
+length: padding lies behind `stop`, what the snap length cut lies behind `end`.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pcaps.accelerate import kernel
+from pcaps.batch import (
+    BAD_IP_CHECKSUM,
+    BAD_TRANSPORT,
+    IPV4_PREFIX,
+    MALFORMED,
+    NO_TRANSPORT,
+    NOT_IP,
+    OK,
+    TRUNCATED,
+    UNSUPPORTED_LINK,
+    Packet,
+)
+from pcaps.icmp_quote import is_icmp_error, read_quote
+from pcaps.link import SHORT, UNKNOWN_LINK, network_layer
+from pcaps.tcp_header import read_tcp
+from pcaps.wire import (
+    ETHERTYPE_IPV4,
+    ETHERTYPE_IPV6,
+    GRE,
+    GRE_HEADER,
+    ICMP,
+    ICMP_CODE,
+    ICMP_HEADER,
+    ICMP_IDENTIFIER,
+    ICMP_TYPE,
+    ICMPV6,
+    IPV4_DESTINATION,
+    IPV4_FLAGS_OFFSET,
+    IPV4_HEADER,
+    IPV4_IDENTIFICATION,
+    IPV4_PROTOCOL,
+    IPV4_SOURCE,
+    IPV4_TOTAL_LENGTH,
+    IPV4_TTL,
+    IPV4_VERSION_IHL,
+    IPV6_AUTH,
+    IPV6_DESTINATION,
+    IPV6_DESTINATION_OPTIONS,
+    IPV6_EXTENSION_HEADER,
+    IPV6_FRAGMENT,
+    IPV6_HEADER,
+    IPV6_HOP_BY_HOP,
+    IPV6_HOP_LIMIT,
+    IPV6_NEXT_HEADER,
+    IPV6_NONE,
+    IPV6_PAYLOAD_LENGTH,
+    IPV6_ROUTING,
+    IPV6_SOURCE,
+    MAX_EXTENSION_HEADERS,
+    SCTP,
+    SCTP_HEADER,
+    SCTP_TAG,
+    TCP,
+    UDP,
+    UDP_HEADER,
+    UDP_LENGTH,
+    UDPLITE,
+    Bytes,
+    u8,
+    u16,
+    u32,
+    u64,
+)
+
+NOT_A_FRAGMENT = -1
+
+
+@kernel
+def short(wanted: int, end: int, stop: int) -> int:
+    """The status of a header that needs bytes up to `wanted`: OK, TRUNCATED or BAD_TRANSPORT."""
+    if wanted > stop:
+        return BAD_TRANSPORT
+    if wanted > end:
+        return TRUNCATED
+    return OK
+
+
+@kernel
+def clear(p: Packet) -> None:
+    """Set every column that a decoder may leave alone."""
+    p["family"] = 0
+    p["protocol"] = 0
+    p["src_hi"] = 0
+    p["src_lo"] = 0
+    p["dst_hi"] = 0
+    p["dst_lo"] = 0
+    p["src_port"] = 0
+    p["dst_port"] = 0
+    p["length"] = 0
+    p["hop_limit"] = 0
+    p["fragment_id"] = NOT_A_FRAGMENT
+    p["fragment_offset"] = 0
+    p["fragment_more"] = 0
+    p["tcp_flags"] = 0
+    p["payload"] = 0
+    p["icmp_id"] = 0
+    p["extra"] = 0
+    p["quoted"] = 0
+
+
+@kernel
+def ipv4_checksum_holds(data: Bytes, at: int, header: int) -> bool:
+    """RFC 1071 over the header: the ones' complement sum of all words is 0xFFFF."""
+    total = 0
+    for word in range(at, at + header, 2):
+        total += u16(data, word)
+    total = (total & 0xFFFF) + (total >> 16)
+    total = (total & 0xFFFF) + (total >> 16)
+    return total == 0xFFFF
+
+
+@kernel
+def read_ports(data: Bytes, at: int, p: Packet) -> None:
+    """The first two fields of TCP, UDP, UDP-Lite and SCTP."""
+    p["src_port"] = u16(data, at)
+    p["dst_port"] = u16(data, at + 2)
+
+
+@kernel
+def read_udp(data: Bytes, at: int, end: int, stop: int, p: Packet) -> int:
+    """UDP and UDP-Lite; a UDP length below 8 or above the IP payload is bad (RFC 768)."""
+    status = short(at + UDP_HEADER, end, stop)
+    if status != OK:
+        return status
+    read_ports(data, at, p)
+    if p["protocol"] == UDP:
+        length = u16(data, at + UDP_LENGTH)
+        if length < UDP_HEADER or at + length > stop:
+            return BAD_TRANSPORT
+    return OK
+
+
+@kernel
+def read_icmp(data: Bytes, at: int, end: int, stop: int, family: int, p: Packet) -> int:
+    """ICMP and ICMPv6: type and code in the port columns, the identifier, and what an error quotes."""
+    status = short(at + ICMP_HEADER, end, stop)
+    if status != OK:
+        return status
+    kind = u8(data, at + ICMP_TYPE)
+    p["src_port"] = kind
+    p["dst_port"] = u8(data, at + ICMP_CODE)
+    p["icmp_id"] = u16(data, at + ICMP_IDENTIFIER)
+    if is_icmp_error(family, kind):
+        complete = read_quote(data, at + ICMP_HEADER, min(end, stop), family, p)
+        if not complete and end < stop:
+            return TRUNCATED
+    return OK
+
+
+@kernel
+def read_sctp(data: Bytes, at: int, end: int, stop: int, p: Packet) -> int:
+    """SCTP common header, RFC 9260 section 3.1."""
+    status = short(at + SCTP_HEADER, end, stop)
+    if status == OK:
+        read_ports(data, at, p)
+        p["extra"] = u32(data, at + SCTP_TAG)
+    return status
+
+
+@kernel
+def read_gre(data: Bytes, at: int, end: int, stop: int, p: Packet) -> int:
+    """GRE flags, version and protocol, RFC 2784 section 2.1."""
+    status = short(at + GRE_HEADER, end, stop)
+    if status == OK:
+        p["extra"] = u32(data, at)
+    return status
+
+
+@kernel
+def read_transport(data: Bytes, at: int, end: int, stop: int, family: int, p: Packet) -> int:
+    """The header behind IP; protocols without a reader have nothing to read."""
+    protocol = np.int64(p["protocol"])
+    if protocol == TCP:
+        return read_tcp(data, at, end, stop, p)
+    if protocol in (UDP, UDPLITE):
+        return read_udp(data, at, end, stop, p)
+    if (protocol == ICMP and family == 4) or (protocol == ICMPV6 and family == 6):
+        return read_icmp(data, at, end, stop, family, p)
+    if protocol == SCTP:
+        return read_sctp(data, at, end, stop, p)
+    if protocol == GRE:
+        return read_gre(data, at, end, stop, p)
+    return OK
+
+
+@kernel
+def finish(data: Bytes, at: int, end: int, stop: int, family: int, p: Packet) -> int:
+    """Transport of a whole datagram; of a fragment only what its first piece shows."""
+    if np.int64(p["fragment_id"]) == NOT_A_FRAGMENT:
+        return read_transport(data, at, end, stop, family, p)
+    if np.int64(p["fragment_offset"]) == 0:
+        read_transport(data, at, end, stop, family, p)
+    return OK
+
+
+@kernel
+def read_ipv4(data: Bytes, at: int, end: int, whole: int, p: Packet) -> int:
+    """IPv4, RFC 791. `whole` is where the frame ended on the wire."""
+    if at + IPV4_HEADER > end:
+        return TRUNCATED if end < whole else MALFORMED
+    header = (u8(data, at + IPV4_VERSION_IHL) & 0x0F) * 4
+    length = u16(data, at + IPV4_TOTAL_LENGTH)
+    if length == 0:  # segmentation offload: the host had not filled it in yet
+        length = whole - at
+    if u8(data, at + IPV4_VERSION_IHL) >> 4 != 4 or header < IPV4_HEADER or length < header:
+        return MALFORMED
+    p["family"] = 4
+    p["length"] = length
+    p["hop_limit"] = u8(data, at + IPV4_TTL)
+    p["protocol"] = u8(data, at + IPV4_PROTOCOL)
+    p["src_lo"] = np.uint64(IPV4_PREFIX) | np.uint64(u32(data, at + IPV4_SOURCE))
+    p["dst_lo"] = np.uint64(IPV4_PREFIX) | np.uint64(u32(data, at + IPV4_DESTINATION))
+    if at + header > end:
+        return TRUNCATED if end < whole else MALFORMED
+    fragment = u16(data, at + IPV4_FLAGS_OFFSET)
+    if fragment & 0x3FFF:
+        p["fragment_id"] = u16(data, at + IPV4_IDENTIFICATION)
+        p["fragment_offset"] = (fragment & 0x1FFF) * 8
+        p["fragment_more"] = (fragment >> 13) & 1
+    status = finish(data, at + header, end, at + length, 4, p)
+    if status == OK and not ipv4_checksum_holds(data, at, header):
+        return BAD_IP_CHECKSUM
+    return status
+
+
+@kernel
+def extension_length(data: Bytes, at: int, kind: int) -> int:
+    """Bytes of the extension header at `at` (RFC 8200 section 4, RFC 4302 section 2.2)."""
+    if kind == IPV6_FRAGMENT:
+        return IPV6_EXTENSION_HEADER
+    if kind == IPV6_AUTH:
+        return (u8(data, at + 1) + 2) * 4
+    return (u8(data, at + 1) + 1) * 8
+
+
+@kernel
+def read_ipv6(data: Bytes, at: int, end: int, whole: int, p: Packet) -> int:
+    """IPv6 and its chain of extension headers, RFC 8200."""
+    if at + IPV6_HEADER > end:
+        return TRUNCATED if end < whole else MALFORMED
+    if u8(data, at) >> 4 != 6:
+        return MALFORMED
+    payload = u16(data, at + IPV6_PAYLOAD_LENGTH)
+    stop = at + IPV6_HEADER + payload
+    if payload == 0:  # a jumbogram (RFC 2675) or segmentation offload
+        stop = max(whole, at + IPV6_HEADER)
+    p["family"] = 6
+    p["length"] = stop - at
+    p["hop_limit"] = u8(data, at + IPV6_HOP_LIMIT)
+    p["src_hi"] = u64(data, at + IPV6_SOURCE)
+    p["src_lo"] = u64(data, at + IPV6_SOURCE + 8)
+    p["dst_hi"] = u64(data, at + IPV6_DESTINATION)
+    p["dst_lo"] = u64(data, at + IPV6_DESTINATION + 8)
+    kind = u8(data, at + IPV6_NEXT_HEADER)
+    p["protocol"] = kind
+    at += IPV6_HEADER
+    for _ in range(MAX_EXTENSION_HEADERS):
+        if kind not in (IPV6_HOP_BY_HOP, IPV6_ROUTING, IPV6_FRAGMENT, IPV6_AUTH, IPV6_DESTINATION_OPTIONS):
+            break
+        status = short(at + IPV6_EXTENSION_HEADER, end, stop)
+        if status == TRUNCATED:
+            return TRUNCATED
+        if status == BAD_TRANSPORT:
+            return NO_TRANSPORT
+        following = u8(data, at)
+        if kind == IPV6_FRAGMENT:
+            fragment = u16(data, at + 2)
+            if fragment & 0xFFF9:  # offset 0 without more is an atomic fragment (RFC 6946): whole
+                p["fragment_id"] = u32(data, at + 4)
+                p["fragment_offset"] = fragment & 0xFFF8
+                p["fragment_more"] = fragment & 1
+        at += extension_length(data, at, kind)
+        kind = following
+        p["protocol"] = kind
+        if np.int64(p["fragment_offset"]) != 0:
+            return OK
+    else:
+        return NO_TRANSPORT
+    if kind == IPV6_NONE:
+        return NO_TRANSPORT
+    return finish(data, at, end, stop, 6, p)
+
+
+@kernel
+def decode_row(data: Bytes, start: int, link: int, p: Packet) -> int:
+    """The status of one frame, its columns filled as far as they can be read."""
+    end = start + np.int64(p["caplen"])
+    whole = start + max(np.int64(p["wirelen"]), np.int64(p["caplen"]))
+    ethertype, at = network_layer(data, start, end, link)
+    if ethertype == ETHERTYPE_IPV4:
+        return read_ipv4(data, at, end, whole, p)
+    if ethertype == ETHERTYPE_IPV6:
+        return read_ipv6(data, at, end, whole, p)
+    if ethertype == UNKNOWN_LINK:
+        return UNSUPPORTED_LINK
+    if ethertype == SHORT:
+        return TRUNCATED if end < whole else MALFORMED
+    return NOT_IP
+
+
+@kernel
+def decode(data: Bytes, offsets: NDArray[np.int64], links: NDArray[np.int32], out: NDArray[np.void]) -> None:
+    """Fill the records of `out` from the frames at data[offsets[k]:], k = 0 .. len(out) - 1.
+
+    The fields frame, time, interface, caplen and wirelen are there already; caplen lies within
+    `data`. offsets and links have as many values as `out`, or more.
+    """
+    for k in range(len(out)):
+        p = out[k]
+        clear(p)
+        p["status"] = decode_row(data, np.int64(offsets[k]), np.int64(links[k]), p)

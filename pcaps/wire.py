@@ -1,0 +1,108 @@
+"""Offsets, numbers and loads: where a field stands in its header, and how to read it.
+
+Every offset counts from the start of its own header. Decoders use these names only.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pcaps.accelerate import kernel
+
+Bytes = NDArray[np.uint8]
+
+# --- EtherTypes (IEEE 802 numbers) -----------------------------------------------------------------
+ETHERTYPE_IPV4 = 0x0800
+ETHERTYPE_IPV6 = 0x86DD
+ETHERTYPE_VLAN = 0x8100  # 802.1Q
+ETHERTYPE_QINQ = 0x88A8  # 802.1ad
+ETHERTYPE_QINQ_OLD = 0x9100  # QinQ before 802.1ad
+
+# --- IP protocol numbers (IANA) ----------------------------------------------------------------------
+ICMP, TCP, UDP, GRE, ICMPV6, SCTP, UDPLITE = 1, 6, 17, 47, 58, 132, 136
+
+# --- IPv4, RFC 791 section 3.1 -----------------------------------------------------------------------
+IPV4_VERSION_IHL = 0
+IPV4_TOTAL_LENGTH = 2
+IPV4_IDENTIFICATION = 4
+IPV4_FLAGS_OFFSET = 6
+IPV4_TTL = 8
+IPV4_PROTOCOL = 9
+IPV4_CHECKSUM = 10
+IPV4_SOURCE = 12
+IPV4_DESTINATION = 16
+IPV4_HEADER = 20
+
+# --- IPv6, RFC 8200 sections 3 and 4 -------------------------------------------------------------------
+IPV6_PAYLOAD_LENGTH = 4
+IPV6_NEXT_HEADER = 6
+IPV6_HOP_LIMIT = 7
+IPV6_SOURCE = 8
+IPV6_DESTINATION = 24
+IPV6_HEADER = 40
+IPV6_HOP_BY_HOP, IPV6_ROUTING, IPV6_FRAGMENT, IPV6_AUTH, IPV6_NONE, IPV6_DESTINATION_OPTIONS = 0, 43, 44, 51, 59, 60
+IPV6_EXTENSION_HEADER = 8  # the shortest extension header
+MAX_EXTENSION_HEADERS = 64  # a longer chain is no packet that a host would send
+
+# --- TCP, RFC 9293 section 3.1 -----------------------------------------------------------------------
+TCP_SEQUENCE = 4
+TCP_ACKNOWLEDGEMENT = 8
+TCP_DATA_OFFSET = 12
+TCP_FLAGS = 13
+TCP_WINDOW = 14
+TCP_HEADER = 20
+FIN, SYN, RST, PSH, ACK, URG, ECE, CWR = 0x01, 0x02, 0x04, 0x08, 0x10, 0x20, 0x40, 0x80
+OPTION_END, OPTION_NOP, OPTION_WSCALE, OPTION_SACK_PERMITTED, OPTION_SACK = 0, 1, 3, 4, 5
+MAX_WSCALE = 14  # RFC 7323 section 2.3
+
+# --- UDP (RFC 768), ICMP (RFC 792, RFC 4443), SCTP (RFC 9260), GRE (RFC 2784) --------------------------
+UDP_LENGTH = 4
+UDP_HEADER = 8
+ICMP_TYPE = 0
+ICMP_CODE = 1
+ICMP_IDENTIFIER = 4
+ICMP_HEADER = 8
+SCTP_TAG = 4
+SCTP_HEADER = 12
+GRE_HEADER = 4
+PORTS = 4  # source and destination port, the first bytes of TCP, UDP, UDP-Lite and SCTP
+
+
+@kernel
+def u8(data: Bytes, at: int) -> int:
+    """The byte at `at`."""
+    return np.int64(data[at])
+
+
+@kernel
+def u16(data: Bytes, at: int) -> int:
+    """Two bytes in network order."""
+    return (np.int64(data[at]) << 8) | np.int64(data[at + 1])
+
+
+@kernel
+def u32(data: Bytes, at: int) -> int:
+    """Four bytes in network order."""
+    return (
+        (np.int64(data[at]) << 24)
+        | (np.int64(data[at + 1]) << 16)
+        | (np.int64(data[at + 2]) << 8)
+        | np.int64(data[at + 3])
+    )
+
+
+@kernel
+def u64(data: Bytes, at: int) -> np.uint64:
+    """Eight bytes in network order: half an IPv6 address."""
+    return (np.uint64(u32(data, at)) << np.uint64(32)) | np.uint64(u32(data, at + 4))
+
+
+@kernel
+def u16_le(data: Bytes, at: int) -> int:
+    """Two bytes, least significant first."""
+    return np.int64(data[at]) | (np.int64(data[at + 1]) << 8)
+
+
+@kernel
+def u32_le(data: Bytes, at: int) -> int:
+    """Four bytes, least significant first."""
+    return u16_le(data, at) | (u16_le(data, at + 2) << 16)
