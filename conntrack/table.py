@@ -1,0 +1,198 @@
+"""The flow table: open addressing over records of 128 bytes, expiry on lookup.
+
+An entry is found from either direction: its key is put in order (the lower end first), and a bit says
+which end opened it. One table holds every interface's connections; the interface is part of the key.
+A timed-out entry keeps its place and its key, so that a late packet can be told "expired".
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pcaps.accelerate import kernel
+
+Entry = Any  # one record of dtype ENTRY, as kernels see it: entry["state"]
+
+ENTRY = np.dtype(
+    [
+        # the key, end a below end b (for an ICMP query: a asked)
+        ("a_hi", np.uint64),
+        ("a_lo", np.uint64),
+        ("b_hi", np.uint64),
+        ("b_lo", np.uint64),
+        ("expires", np.int64),  # ns
+        ("stream", np.int64),  # UDP: from when on it is a stream (ns)
+        ("flow", np.int64),  # number within its interface, from 1
+        ("rule", np.int32),  # that admitted the opening packet
+        ("eni", np.uint16),
+        ("a_port", np.uint16),  # ICMP: type << 8 | code of the query
+        ("b_port", np.uint16),  # ICMP: identifier
+        ("protocol", np.uint8),
+        ("family", np.uint8),
+        ("use", np.uint8),  # FREE, LIVE or GONE
+        ("status", np.uint8),  # bits below
+        ("state", np.uint8),  # of conntrack.tcp; for UDP under udp_stream=aws a phase
+        # TCP, each by direction: original, reply
+        ("scale", np.uint8, (2,)),
+        ("side", np.uint8, (2,)),  # bits of conntrack.window
+        ("end", np.uint32, (2,)),  # highest sequence number sent, plus 1
+        ("max_end", np.uint32, (2,)),  # right edge that the peer granted
+        ("max_win", np.uint32, (2,)),  # largest window that this side advertised
+        ("max_ack", np.uint32, (2,)),  # highest acknowledgement that this side sent
+        # the last segment noted
+        ("last_seq", np.uint32),
+        ("last_ack", np.uint32),
+        ("last_end", np.uint32),
+        ("last_win", np.uint16),
+        ("last_direction", np.uint8),
+        ("last_class", np.uint8),
+        ("last_scale", np.uint8),
+        ("last_flags", np.uint8),
+        ("retransmissions", np.uint8),
+    ],
+    align=True,
+)
+
+FREE, LIVE, GONE = 0, 1, 2
+SEEN_REPLY, ASSURED, OPENED_BY_B, UNDECIDED = 1, 2, 4, 8
+
+FIRST_CAPACITY = 1 << 10
+MAX_CAPACITY = 1 << 23  # slots: 1 GiB
+
+# --- FlowTable.counts ---------------------------------------------------------------------------------
+USED = 0  # slots that are not FREE
+CLOCK = 1  # ns; the latest time seen: it never goes back
+COUNTS = 2
+
+
+class FlowTable(NamedTuple):
+    """`entries` has one record more than `capacity`: the last is the candidate, not yet confirmed.
+
+    `flows` counts the connections of each interface, `counts` by the numbers above.
+    """
+
+    entries: NDArray[np.void]
+    counts: NDArray[np.int64]
+    flows: NDArray[np.int64]
+
+
+def new_table(interfaces: int, capacity: int = FIRST_CAPACITY) -> FlowTable:
+    """An empty table; `capacity` is a power of two."""
+    return FlowTable(np.zeros(capacity + 1, ENTRY), np.zeros(COUNTS, np.int64), np.zeros(interfaces, np.int64))
+
+
+@kernel
+def mix(value: int, word: int) -> int:
+    """One round of a multiply-xor hash in 32 bits; every product fits int64."""
+    value = ((value ^ word) * 0x5BD1E995) & 0xFFFFFFFF
+    return value ^ (value >> 15)
+
+
+@kernel
+def low32(word: np.uint64) -> int:
+    """The lower half as int64."""
+    return np.int64(word & np.uint64(0xFFFFFFFF))
+
+
+@kernel
+def high32(word: np.uint64) -> int:
+    """The upper half as int64."""
+    return np.int64(word >> np.uint64(32))
+
+
+@kernel
+def key_hash(key: Entry) -> int:
+    """32 bits of the key; the halves that IPv4 leaves constant are skipped."""
+    value = mix(low32(key["a_lo"]), (np.int64(key["a_port"]) << 16) | np.int64(key["b_port"]))
+    value = mix(value, low32(key["b_lo"]))
+    value = mix(value, (np.int64(key["eni"]) << 8) | np.int64(key["protocol"]))
+    if np.int64(key["family"]) == 6:
+        value = mix(value, high32(key["a_lo"]) ^ (low32(key["a_hi"]) << 1))
+        value = mix(value, high32(key["b_lo"]) ^ (low32(key["b_hi"]) << 1))
+        value = mix(value, high32(key["a_hi"]) ^ (high32(key["b_hi"]) << 1))
+    return value & 0xFFFFFFFF
+
+
+@kernel
+def same_key(left: Entry, right: Entry) -> bool:
+    """True if both records are of one tuple at one interface."""
+    return (
+        left["b_lo"] == right["b_lo"]
+        and left["a_lo"] == right["a_lo"]
+        and left["a_port"] == right["a_port"]
+        and left["b_port"] == right["b_port"]
+        and left["protocol"] == right["protocol"]
+        and left["eni"] == right["eni"]
+        and left["family"] == right["family"]
+        and left["a_hi"] == right["a_hi"]
+        and left["b_hi"] == right["b_hi"]
+    )
+
+
+@kernel
+def find_slot(entries: NDArray[np.void], key: Entry) -> int:
+    """The slot that holds the key, or the free slot where it belongs.
+
+    At least one slot is free: the engine grows the table before it is full.
+    """
+    mask = len(entries) - 2  # capacity is a power of two
+    slot = key_hash(key) & mask
+    while True:
+        entry = entries[slot]
+        if np.int64(entry["use"]) == FREE or same_key(entry, key):
+            return slot
+        slot = (slot + 1) & mask
+
+
+@kernel
+def is_live(entry: Entry, now: int) -> bool:
+    """True unless the slot is free, the entry was deleted, or its time is up."""
+    return np.int64(entry["use"]) == LIVE and np.int64(entry["expires"]) > now
+
+
+@kernel
+def rehash(old: NDArray[np.void], new: NDArray[np.void], earliest: int) -> int:
+    """Move entries from `old` to the empty `new`; returns how many.
+
+    Deleted entries are left behind, and those that timed out before `earliest`.
+    """
+    moved = 0
+    for slot in range(len(old) - 1):
+        entry = old[slot]
+        if np.int64(entry["use"]) == LIVE and np.int64(entry["expires"]) > earliest:
+            new[find_slot(new, entry)] = entry
+            moved += 1
+    new[len(new) - 1] = old[len(old) - 1]
+    return moved
+
+
+def has_room(table: FlowTable) -> bool:
+    """True while another entry may be made without growing."""
+    return bool(table.counts[USED] < room(len(table.entries)))
+
+
+@kernel
+def room(records: int) -> int:
+    """How many slots of a table of `records` records may be used: half, at the limit seven eighths."""
+    capacity = records - 1
+    if capacity >= MAX_CAPACITY:
+        return capacity // 8 * 7
+    return capacity // 2
+
+
+def grown(table: FlowTable) -> FlowTable:
+    """The table with twice the room.
+
+    At MAX_CAPACITY it forgets what has timed out instead; then a late packet is no longer told
+    "expired" but judged as if its connection had never been.
+    """
+    capacity = len(table.entries) - 1
+    if capacity < MAX_CAPACITY:
+        capacity *= 2
+        earliest = np.iinfo(np.int64).min
+    else:
+        earliest = int(table.counts[CLOCK])
+    entries = np.zeros(capacity + 1, ENTRY)
+    table.counts[USED] = rehash(table.entries, entries, earliest)
+    return FlowTable(entries, table.counts, table.flows)

@@ -1,0 +1,362 @@
+"""TCP: one segment against its entry.
+
+What the transition table cannot say alone, in the order of nf_conntrack_tcp_packet
+(net/netfilter/nf_conntrack_proto_tcp.c, kernel 6.18).
+"""
+
+import numpy as np
+
+from conntrack.outcome import BAD_FLAGS, FINE, KILL, MID_STREAM, PASS, REPEAT, STATE, WINDOW
+from conntrack.table import ASSURED, SEEN_REPLY, Entry
+from conntrack.tcp import BAD_FLAGS as BAD_FLAG_SET
+from conntrack.tcp import (
+    CLASS_ACK,
+    CLASS_FIN,
+    CLASS_NONE,
+    CLASS_RST,
+    CLASS_SYN,
+    CLASS_SYN_ACK,
+    CLOSE,
+    CLOSE_WAIT,
+    ESTABLISHED,
+    FIN_WAIT,
+    IGNORE,
+    INVALID,
+    LAST_ACK,
+    NONE,
+    ORIGINAL,
+    REPLY,
+    SYN_RECV,
+    SYN_SENT,
+    SYN_SENT2,
+    TIME_WAIT,
+)
+from conntrack.timeouts import (
+    LIBERAL,
+    N_MAX_RETRANS,
+    S_IGNORE_INVALID_RST,
+    S_TCP_BE_LIBERAL,
+    S_TCP_LOOSE,
+    S_TCP_STATE,
+    T_CLOSE,
+    T_MAX_RETRANS,
+    T_UNACKNOWLEDGED,
+    Settings,
+)
+from conntrack.window import (
+    BE_LIBERAL,
+    CHALLENGE_ACK_EXPECTED,
+    CLOSE_INIT,
+    DATA_UNACKNOWLEDGED,
+    M32,
+    MAX_ACK_SET,
+    OUTSIDE,
+    PASS_UNCHANGED,
+    SACK_PERMITTED,
+    SIMULTANEOUS_OPEN,
+    WINDOW_SCALE,
+    in_window,
+    note_options,
+    segment_end,
+)
+from pcaps.accelerate import kernel
+from pcaps.batch import NO_WSCALE, Packet
+from pcaps.tcp_header import later
+
+SHORTENED_ABOVE = 120_000_000_000  # ns; nf_tcp_handle_invalid shortens only longer lives
+
+
+@kernel
+def open_tcp(entry: Entry, p: Packet, settings: Settings) -> int:
+    """Prepare a candidate for its first segment; FINE, BAD_FLAGS or MID_STREAM (tcp_new)."""
+    flag_class = np.int64(settings.flag_classes[np.int64(p["tcp_flags"])])
+    if flag_class == BAD_FLAG_SET:
+        return BAD_FLAGS
+    to = np.int64(settings.transitions[ORIGINAL, flag_class, NONE])
+    loose = np.int64(settings.switches[S_TCP_LOOSE]) != 0
+    if to == INVALID or (to != SYN_SENT and not loose):
+        return MID_STREAM
+    entry["state"] = NONE
+    entry["last_class"] = CLASS_NONE
+    entry["last_direction"] = ORIGINAL
+    entry["last_seq"] = 0
+    entry["last_ack"] = 0
+    entry["last_end"] = 0
+    entry["last_win"] = 0
+    entry["last_scale"] = 0
+    entry["last_flags"] = 0
+    entry["retransmissions"] = 0
+    for side in range(2):
+        clear_side(entry, side)
+    window = max(np.int64(p["tcp_window"]), 1)
+    end = segment_end(p)
+    entry["end"][ORIGINAL] = end
+    entry["max_win"][ORIGINAL] = window
+    if to == SYN_SENT:
+        entry["max_end"][ORIGINAL] = end
+        note_options(entry, ORIGINAL, p)
+    else:  # its history is lost: take what the segment says, and be liberal
+        entry["max_end"][ORIGINAL] = (end + window) & M32
+        entry["side"][ORIGINAL] = SACK_PERMITTED | BE_LIBERAL
+        entry["side"][REPLY] = SACK_PERMITTED | BE_LIBERAL
+    return FINE
+
+
+@kernel
+def clear_side(entry: Entry, side: int) -> None:
+    """Nothing is known of this side."""
+    entry["end"][side] = 0
+    entry["max_end"][side] = 0
+    entry["max_win"][side] = 0
+    entry["max_ack"][side] = 0
+    entry["scale"][side] = 0
+    entry["side"][side] = 0
+
+
+@kernel
+def may_reopen(entry: Entry, direction: int) -> bool:
+    """A SYN on a closed connection starts anew if a side closed it, or the SYN's own side reset it."""
+    closed = (np.int64(entry["side"][0]) | np.int64(entry["side"][1])) & CLOSE_INIT
+    reset = np.int64(entry["last_direction"]) == direction and np.int64(entry["last_class"]) == CLASS_RST
+    return closed != 0 or reset
+
+
+@kernel
+def answers_ignored_syn(entry: Entry, direction: int, flag_class: int, p: Packet) -> bool:
+    """A SYN-ACK for a SYN that was let pass: the two ends are in step, this table was not."""
+    return (
+        flag_class == CLASS_SYN_ACK
+        and np.int64(entry["last_class"]) == CLASS_SYN
+        and np.int64(entry["last_direction"]) != direction
+        and np.int64(p["tcp_ack"]) == np.int64(entry["last_end"])
+    )
+
+
+@kernel
+def adopt_ignored_syn(entry: Entry, direction: int) -> None:
+    """Take the window data that were noted from the ignored SYN; forget this side's."""
+    opener = np.int64(entry["last_direction"])
+    entry["end"][opener] = entry["last_end"]
+    entry["max_end"][opener] = entry["last_end"]
+    entry["max_win"][opener] = max(np.int64(entry["last_win"]), 1)
+    entry["scale"][opener] = entry["last_scale"]
+    flags = np.int64(entry["last_flags"]) & ~CHALLENGE_ACK_EXPECTED
+    entry["last_flags"] = flags
+    entry["side"][opener] = flags
+    clear_side(entry, direction)
+
+
+@kernel
+def note_ignored(entry: Entry, direction: int, flag_class: int, state: int, p: Packet) -> None:
+    """Remember a segment that passes without a change, above all a SYN's options."""
+    entry["last_class"] = flag_class
+    entry["last_direction"] = direction
+    entry["last_seq"] = p["tcp_seq"]
+    entry["last_end"] = segment_end(p)
+    entry["last_win"] = p["tcp_window"]
+    if flag_class == CLASS_SYN and direction == ORIGINAL:
+        flags = 0
+        entry["last_scale"] = 0
+        if np.int64(p["tcp_wscale"]) != NO_WSCALE:
+            flags |= WINDOW_SCALE
+            entry["last_scale"] = p["tcp_wscale"]
+        if np.int64(p["tcp_sack_permitted"]):
+            flags |= SACK_PERMITTED
+        if state == LAST_ACK:  # the peer may answer with a challenge ACK (RFC 5961 section 4.2)
+            flags |= CHALLENGE_ACK_EXPECTED
+        entry["last_flags"] = flags
+    if state == SYN_SENT and flag_class == CLASS_ACK and direction == REPLY:
+        entry["last_ack"] = p["tcp_ack"]
+
+
+@kernel
+def is_challenge_ack(entry: Entry, direction: int, flag_class: int, state: int) -> bool:
+    """An ACK that answers an ignored SYN in LAST_ACK: it does not acknowledge the FIN."""
+    return (
+        state == LAST_ACK
+        and flag_class == CLASS_ACK
+        and np.int64(entry["last_direction"]) != direction
+        and np.int64(entry["last_class"]) == CLASS_SYN
+        and (np.int64(entry["last_flags"]) & CHALLENGE_ACK_EXPECTED) != 0
+    )
+
+
+@kernel
+def is_established(entry: Entry, state: int) -> bool:
+    """Both ends have sequence numbers that count (nf_conntrack_tcp_established)."""
+    return state == ESTABLISHED and (np.int64(entry["status"]) & ASSURED) != 0
+
+
+RESET_INVALID, RESET_CHECK, RESET_TAKEN, RESET_KEEPS_STATE = 0, 1, 2, 3
+
+
+@kernel
+def judge_reset(entry: Entry, direction: int, state: int, p: Packet, ignore_invalid: bool) -> int:
+    """A reset: invalid, to be checked against the window, taken as it is, or inexact (RFC 5961 section 3)."""
+    if state in (FIN_WAIT, CLOSE_WAIT, LAST_ACK, TIME_WAIT, CLOSE):
+        return RESET_TAKEN  # closing: what is known of the windows may be outdated
+    seq = np.int64(p["tcp_seq"])
+    keeps_state = False
+    peer = 1 - direction
+    if np.int64(entry["side"][peer]) & MAX_ACK_SET and np.int64(entry["last_class"]) != CLASS_SYN:
+        highest_ack = np.int64(entry["max_ack"][peer])
+        if seq == 0 and not is_established(entry, state):
+            return RESET_CHECK
+        if later(highest_ack, seq) and not ignore_invalid:
+            return RESET_INVALID
+        if not is_established(entry, state) or seq == highest_ack:
+            return RESET_CHECK
+        behind_data = (
+            np.int64(entry["last_class"]) == CLASS_ACK
+            and np.int64(entry["last_direction"]) == direction
+            and seq == np.int64(entry["last_end"])
+        )
+        if behind_data:
+            return RESET_CHECK
+        keeps_state = True
+    if answers_noted_segment(entry, direction, state, p):
+        return RESET_TAKEN
+    return RESET_KEEPS_STATE if keeps_state else RESET_CHECK
+
+
+@kernel
+def answers_noted_segment(entry: Entry, direction: int, state: int, p: Packet) -> bool:
+    """A reset of a SYN or ACK that was let pass, or of a challenge ACK."""
+    status = np.int64(entry["status"])
+    last = np.int64(entry["last_class"])
+    other_side = np.int64(entry["last_direction"]) != direction
+    half_open = (status & SEEN_REPLY != 0 and last == CLASS_SYN) or (status & ASSURED == 0 and last == CLASS_ACK)
+    if half_open and other_side and np.int64(p["tcp_ack"]) == np.int64(entry["last_end"]):
+        return True
+    return (
+        state == SYN_SENT
+        and last == CLASS_ACK
+        and np.int64(entry["last_direction"]) == REPLY
+        and np.int64(p["tcp_seq"]) == np.int64(entry["last_ack"])
+    )
+
+
+@kernel
+def handle_invalid(entry: Entry, direction: int, flag_class: int, settings: Settings, now: int) -> None:
+    """FIN or RST outside the window from both sides: do not hold the entry for days (nf_tcp_handle_invalid)."""
+    if not np.int64(entry["status"]) & ASSURED or flag_class not in (CLASS_RST, CLASS_FIN):
+        return
+    last = np.int64(entry["last_class"])
+    if np.int64(entry["last_direction"]) == direction or last not in (CLASS_FIN, CLASS_RST):
+        entry["last_class"] = flag_class
+        entry["last_direction"] = direction
+        return
+    left = np.int64(entry["expires"]) - now
+    short = np.int64(settings.timeouts[T_UNACKNOWLEDGED])
+    if left >= SHORTENED_ABOVE and left > short:
+        entry["expires"] = now + short
+
+
+@kernel
+def idle_time(entry: Entry, state: int, flag_class: int, settings: Settings) -> int:
+    """How long (ns) the entry lives without another packet, now that this one was accepted."""
+    normal = np.int64(settings.timeouts[np.int64(settings.state_timeouts[state])])
+    retrans = np.int64(settings.timeouts[T_MAX_RETRANS])
+    unacknowledged = np.int64(settings.timeouts[T_UNACKNOWLEDGED])
+    sides = np.int64(entry["side"][0]) | np.int64(entry["side"][1])
+    if np.int64(entry["retransmissions"]) >= np.int64(settings.switches[N_MAX_RETRANS]) and normal > retrans:
+        return retrans
+    if flag_class == CLASS_RST:
+        return np.int64(settings.timeouts[T_CLOSE])
+    if sides & DATA_UNACKNOWLEDGED and normal > unacknowledged:
+        return unacknowledged
+    if np.int64(entry["last_win"]) == 0 and normal > retrans:
+        return retrans
+    return normal
+
+
+@kernel
+def accept(entry: Entry, direction: int, flag_class: int, old: int, new: int, settings: Settings, now: int) -> int:
+    """Take the segment: note it, move the state, start the timer; PASS or KILL."""
+    entry["last_class"] = flag_class
+    entry["last_direction"] = direction
+    entry["state"] = new
+    if old != new and new == FIN_WAIT:
+        entry["side"][direction] = np.int64(entry["side"][direction]) | CLOSE_INIT
+    lifetime = idle_time(entry, new, flag_class, settings)
+    status = np.int64(entry["status"])
+    if not status & SEEN_REPLY:
+        if flag_class == CLASS_RST:
+            return KILL  # a reset was all that came back
+        if flag_class == CLASS_SYN and old == SYN_SENT:
+            return PASS  # SYNs sent again do not keep an entry alive
+        if new == ESTABLISHED:
+            lifetime = min(lifetime, np.int64(settings.timeouts[T_UNACKNOWLEDGED]))
+    elif not status & ASSURED and old in (SYN_RECV, ESTABLISHED) and new == ESTABLISHED:
+        entry["status"] = status | ASSURED
+    entry["expires"] = now + lifetime
+    return PASS
+
+
+@kernel
+def track_tcp(entry: Entry, direction: int, p: Packet, settings: Settings, now: int) -> int:
+    """One segment of a live entry, or the first of a candidate: PASS, REPEAT, KILL or a cause."""
+    flag_class = np.int64(settings.flag_classes[np.int64(p["tcp_flags"])])
+    if flag_class == BAD_FLAG_SET:
+        return BAD_FLAGS
+    old = np.int64(entry["state"])
+    new = np.int64(settings.transitions[direction, flag_class, old])
+    if np.int64(settings.switches[S_TCP_STATE]) == LIBERAL:
+        return track_liberal(entry, direction, flag_class, old, new, settings, now)
+    checks_window = True
+
+    if new == SYN_SENT and old in (TIME_WAIT, CLOSE):
+        if may_reopen(entry, direction):
+            return REPEAT
+        new = IGNORE
+    if new == IGNORE:
+        if not answers_ignored_syn(entry, direction, flag_class, p):
+            note_ignored(entry, direction, flag_class, old, p)
+            return PASS
+        adopt_ignored_syn(entry, direction)
+        old = SYN_SENT
+        new = SYN_RECV
+    elif new == INVALID:
+        return STATE
+    elif new == TIME_WAIT and is_challenge_ack(entry, direction, flag_class, old):
+        entry["last_flags"] = np.int64(entry["last_flags"]) & ~CHALLENGE_ACK_EXPECTED
+        return PASS
+    elif new == SYN_SENT2:
+        entry["last_flags"] = np.int64(entry["last_flags"]) | SIMULTANEOUS_OPEN
+    elif new == SYN_RECV and direction == REPLY and flag_class == CLASS_ACK:
+        if np.int64(entry["last_flags"]) & SIMULTANEOUS_OPEN:
+            new = ESTABLISHED
+    elif new == CLOSE and flag_class == CLASS_RST:
+        ignore_invalid = np.int64(settings.switches[S_IGNORE_INVALID_RST]) != 0
+        reset = judge_reset(entry, direction, old, p, ignore_invalid)
+        if reset == RESET_INVALID:
+            return WINDOW
+        checks_window = reset != RESET_TAKEN
+        if reset == RESET_KEEPS_STATE:
+            new = old
+
+    if checks_window:
+        be_liberal = np.int64(settings.switches[S_TCP_BE_LIBERAL]) != 0
+        where = in_window(entry, direction, flag_class, p, be_liberal)
+        if where == PASS_UNCHANGED:
+            return PASS
+        if where == OUTSIDE:
+            handle_invalid(entry, direction, flag_class, settings, now)
+            return WINDOW
+    return accept(entry, direction, flag_class, old, new, settings, now)
+
+
+@kernel
+def track_liberal(
+    entry: Entry, direction: int, flag_class: int, old: int, new: int, settings: Settings, now: int
+) -> int:
+    """tcp_state=liberal: whatever the state and the window say, the same 5-tuple passes."""
+    if new == SYN_SENT and old in (TIME_WAIT, CLOSE):
+        return REPEAT
+    if new in (IGNORE, INVALID):
+        new = old
+    if new == NONE:
+        new = SYN_SENT
+    if np.int64(entry["status"]) & SEEN_REPLY == 0 and new == SYN_SENT and flag_class == CLASS_ACK:
+        new = ESTABLISHED  # only one side is seen, and it goes on
+    return accept(entry, direction, flag_class, old, new, settings, now)

@@ -1,0 +1,203 @@
+"""Every timeout and every switch by name, in two sets: what Linux does, and what AWS documents.
+
+Names are the Linux sysctls without `net.netfilter.nf_conntrack_`
+(https://docs.kernel.org/networking/nf_conntrack-sysctl.html); what has no sysctl has a name of ours.
+Where AWS is silent its set follows Linux.
+"""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from conntrack.icmp import query_array
+from conntrack.tcp import FLAG_CLASSES, STATES, TRANSITIONS
+
+NS = 1_000_000_000
+TRACKING_PAGE = "https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/security-group-connection-tracking.html"
+SILENT = "AWS does not say; Linux's value"
+PROFILES = ("aws", "linux")
+
+
+class SettingError(ValueError):
+    """A setting that is not known, or a value that it cannot take; the message says which it can."""
+
+
+class Timeout(NamedTuple):
+    """Seconds without a packet until the entry is gone."""
+
+    name: str
+    linux: int
+    aws: int
+    aws_source: str
+
+
+class Switch(NamedTuple):
+    """A choice; `words` are its values, a number's position is its code."""
+
+    name: str
+    linux: str
+    aws: str
+    words: tuple[str, ...]
+    meaning: str
+
+
+TIMEOUTS = (
+    Timeout("tcp_timeout_syn_sent", 120, 120, SILENT),
+    Timeout("tcp_timeout_syn_recv", 60, 60, SILENT),
+    Timeout("tcp_timeout_established", 432000, 432000, f"{TRACKING_PAGE}; 350 on Nitro v6 instance types"),
+    Timeout("tcp_timeout_fin_wait", 120, 120, SILENT),
+    Timeout("tcp_timeout_close_wait", 60, 60, SILENT),
+    Timeout("tcp_timeout_last_ack", 30, 30, SILENT),
+    Timeout("tcp_timeout_time_wait", 120, 120, SILENT),
+    Timeout("tcp_timeout_close", 10, 10, SILENT),
+    Timeout("tcp_timeout_syn_sent2", 120, 120, SILENT),
+    Timeout("tcp_timeout_max_retrans", 300, 300, SILENT),
+    Timeout("tcp_timeout_unacknowledged", 300, 300, SILENT),
+    Timeout("udp_timeout", 30, 30, TRACKING_PAGE),
+    Timeout("udp_timeout_stream", 120, 180, TRACKING_PAGE),
+    Timeout("icmp_timeout", 30, 30, SILENT),
+    Timeout("icmpv6_timeout", 30, 30, SILENT),
+    Timeout("gre_timeout", 30, 600, f"{TRACKING_PAGE}: a protocol other than TCP, UDP and ICMP"),
+    Timeout("gre_timeout_stream", 180, 600, f"{TRACKING_PAGE}: a protocol other than TCP, UDP and ICMP"),
+    Timeout("generic_timeout", 600, 600, TRACKING_PAGE),
+)
+TIMEOUT_NAMES = tuple(row.name for row in TIMEOUTS)
+(
+    T_SYN_SENT,
+    T_SYN_RECV,
+    T_ESTABLISHED,
+    T_FIN_WAIT,
+    T_CLOSE_WAIT,
+    T_LAST_ACK,
+    T_TIME_WAIT,
+    T_CLOSE,
+    T_SYN_SENT2,
+    T_MAX_RETRANS,
+    T_UNACKNOWLEDGED,
+    T_UDP,
+    T_UDP_STREAM,
+    T_ICMP,
+    T_ICMPV6,
+    T_GRE,
+    T_GRE_STREAM,
+    T_GENERIC,
+) = range(len(TIMEOUTS))
+MAX_TIMEOUT = (1 << 31) - 1  # seconds, what the kernel's sysctl takes
+
+OFF_ON = ("0", "1")
+SWITCHES = (
+    Switch("tcp_loose", "1", "1", OFF_ON, "an ACK without an entry opens one, in state ESTABLISHED"),
+    Switch("tcp_be_liberal", "0", "0", OFF_ON, "segments outside the sequence window pass"),
+    Switch("tcp_ignore_invalid_rst", "0", "0", OFF_ON, "a reset below the acknowledged sequence is not invalid"),
+    Switch("tcp_state", "linux", "linux", ("linux", "liberal"), "liberal: the same 5-tuple is enough to pass"),
+    Switch("udp_stream", "linux", "aws", ("linux", "aws"), "when UDP counts as a stream: age, or transactions"),
+    Switch("icmp_errors", "related", "aws", ("related", "aws"), "related: pass with the flow they quote; aws: a rule"),
+    Switch("port_protocols", "linux", "aws", ("linux", "aws"), "which protocols are tracked by port besides TCP and UDP"),
+    Switch("ip_checksum", "1", "0", OFF_ON, "a wrong IPv4 header checksum is dropped"),
+)
+SWITCH_NAMES = tuple(row.name for row in SWITCHES)
+(
+    S_TCP_LOOSE,
+    S_TCP_BE_LIBERAL,
+    S_IGNORE_INVALID_RST,
+    S_TCP_STATE,
+    S_UDP_STREAM,
+    S_ICMP_ERRORS,
+    S_PORT_PROTOCOLS,
+    S_IP_CHECKSUM,
+) = range(len(SWITCHES))
+LIBERAL = 1  # of tcp_state
+AWS_STREAM = 1  # of udp_stream
+AWS_ERRORS = 1  # of icmp_errors
+AWS_PORTS = 1  # of port_protocols
+
+# Numbers that are neither a timeout nor a switch
+NUMBERS = {"tcp_max_retrans": (3, 0, 255)}  # default, lowest, highest
+N_MAX_RETRANS = len(SWITCHES)
+
+
+class Settings(NamedTuple):
+    """What tracking needs to know, as arrays: kernels take it as one argument.
+
+    `timeouts` are ns by the T_ numbers, `switches` codes by the S_ numbers (then N_), `transitions`
+    uint8[direction, class, state], `flag_classes` uint8[256], `state_timeouts` a T_ number for each TCP
+    state, `queries` int16[2, 256]: the query type of an ICMP or ICMPv6 type, -1 where it has none.
+    """
+
+    timeouts: NDArray[np.int64]
+    switches: NDArray[np.int64]
+    transitions: NDArray[np.uint8]
+    flag_classes: NDArray[np.uint8]
+    state_timeouts: NDArray[np.int64]
+    queries: NDArray[np.int16]
+
+
+STATE_TIMEOUTS = (
+    T_CLOSE,
+    T_SYN_SENT,
+    T_SYN_RECV,
+    T_ESTABLISHED,
+    T_FIN_WAIT,
+    T_CLOSE_WAIT,
+    T_LAST_ACK,
+    T_TIME_WAIT,
+    T_CLOSE,
+    T_SYN_SENT2,
+)
+if len(STATE_TIMEOUTS) != len(STATES):
+    raise ValueError("every TCP state needs a timeout")
+
+
+def effective(profile: str, changes: Mapping[str, str]) -> dict[str, int | str]:
+    """Every timeout (seconds), number and switch (its word) of a profile, with the changes made.
+
+    Raises SettingError for a profile, name or value that is not known.
+    """
+    if profile not in PROFILES:
+        raise SettingError(f"profile {profile!r}: write one of {', '.join(PROFILES)}")
+    linux = profile == "linux"
+    values: dict[str, int | str] = {row.name: row.linux if linux else row.aws for row in TIMEOUTS}
+    values |= {name: default for name, (default, _, _) in NUMBERS.items()}
+    values |= {row.name: row.linux if linux else row.aws for row in SWITCHES}
+    for name, word in changes.items():
+        values[name] = checked(name, word)
+    return values
+
+
+def checked(name: str, word: str) -> int | str:
+    """The value that `word` gives the setting `name`, or SettingError."""
+    for switch in SWITCHES:
+        if name == switch.name:
+            if word not in switch.words:
+                raise SettingError(f"{name}={word}: write one of {', '.join(switch.words)}")
+            return word
+    low, high = NUMBERS[name][1:] if name in NUMBERS else (0, MAX_TIMEOUT)
+    if name not in TIMEOUT_NAMES and name not in NUMBERS:
+        raise SettingError(f"{name}: no such setting; {nearest(name)}")
+    if not word.isdecimal() or not low <= int(word) <= high:
+        raise SettingError(f"{name}={word}: write a number of {'seconds ' * (name in TIMEOUT_NAMES)}from {low} to {high}")
+    return int(word)
+
+
+def nearest(name: str) -> str:
+    """A hint at the settings that there are."""
+    from difflib import get_close_matches  # only for a message
+
+    names = (*TIMEOUT_NAMES, *SWITCH_NAMES, *NUMBERS)
+    close = get_close_matches(name, names, 1)
+    return f"did you mean {close[0]}?" if close else f"there are {', '.join(names)}"
+
+
+def settings(values: Mapping[str, int | str]) -> Settings:
+    """The arrays of what `effective` gave."""
+    switches = [row.words.index(str(values[row.name])) for row in SWITCHES]
+    return Settings(
+        timeouts=np.array([int(values[name]) * NS for name in TIMEOUT_NAMES], np.int64),
+        switches=np.array([*switches, int(values["tcp_max_retrans"])], np.int64),
+        transitions=TRANSITIONS,
+        flag_classes=FLAG_CLASSES,
+        state_timeouts=np.array(STATE_TIMEOUTS, np.int64),
+        queries=query_array(),
+    )

@@ -1,0 +1,344 @@
+"""One packet against the table: NEW, ESTABLISHED, RELATED, INVALID or UNTRACKED.
+
+The order is nf_conntrack_in's (net/netfilter/nf_conntrack_core.c). A new connection is prepared in
+the table's candidate record and enters the table only when the rules accept its packet (`confirm`);
+what happens to an existing entry happens before the rules are asked, and stays.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from conntrack.icmp import NO_QUERY as ASKS_NOTHING
+from conntrack.icmp import UNTRACKED_FIRST, UNTRACKED_LAST, UNTRACKED_OTHERS
+from conntrack.outcome import (
+    BAD_HEADER,
+    EXPIRED,
+    FINE,
+    FRAGMENT,
+    ICMP_UNRELATED,
+    KILL,
+    MID_STREAM,
+    NO_QUERY,
+    NO_TRANSPORT,
+    PASS,
+    REPEAT,
+)
+from conntrack.states import ESTABLISHED, INVALID, NEW, RELATED, UNTRACKED
+from conntrack.table import (
+    ASSURED,
+    FREE,
+    GONE,
+    LIVE,
+    OPENED_BY_B,
+    SEEN_REPLY,
+    USED,
+    Entry,
+    FlowTable,
+    find_slot,
+    is_live,
+)
+from conntrack.tcp import ORIGINAL, REPLY
+from conntrack.tcp_track import open_tcp, track_tcp
+from conntrack.timeouts import (
+    AWS_PORTS,
+    AWS_STREAM,
+    NS,
+    S_PORT_PROTOCOLS,
+    S_UDP_STREAM,
+    T_GENERIC,
+    T_GRE,
+    T_GRE_STREAM,
+    T_ICMP,
+    T_ICMPV6,
+    T_UDP,
+    T_UDP_STREAM,
+    Settings,
+)
+from pcaps.accelerate import kernel
+from pcaps.batch import BAD_TRANSPORT, Packet
+from pcaps.batch import NO_TRANSPORT as STATUS_NO_TRANSPORT
+from pcaps.icmp_quote import is_icmp_error
+from pcaps.wire import GRE, ICMP, ICMPV6, SCTP, TCP, UDP, UDPLITE
+
+STREAM_AGE = 2 * NS  # Linux: UDP that is older and was answered is a stream
+ONE_WAY, ANSWERED, ASKED_AGAIN, STREAM = 0, 1, 2, 3  # AWS: UDP by transactions
+NO_SLOT = -1
+
+
+@kernel
+def is_icmp(family: int, protocol: int) -> bool:
+    """ICMP over IPv4 or ICMPv6 over IPv6; the other pairings are nameless protocols."""
+    return (family == 4 and protocol == ICMP) or (family == 6 and protocol == ICMPV6)
+
+
+@kernel
+def has_ports(protocol: int, settings: Settings) -> bool:
+    """Protocols whose connections are told apart by ports."""
+    if protocol in (TCP, UDP):
+        return True
+    return protocol in (UDPLITE, SCTP) and np.int64(settings.switches[S_PORT_PROTOCOLS]) != AWS_PORTS
+
+
+@kernel
+def source_first(src_hi: np.uint64, src_lo: np.uint64, src_port: int, dst_hi: np.uint64, dst_lo: np.uint64, dst_port: int) -> bool:
+    """True if the source is the lower end."""
+    if src_hi != dst_hi:
+        return bool(src_hi < dst_hi)
+    if src_lo != dst_lo:
+        return bool(src_lo < dst_lo)
+    return src_port <= dst_port
+
+
+@kernel
+def set_key(
+    key: Entry,
+    eni: int,
+    family: int,
+    protocol: int,
+    src_hi: np.uint64,
+    src_lo: np.uint64,
+    dst_hi: np.uint64,
+    dst_lo: np.uint64,
+    src_port: int,
+    dst_port: int,
+    icmp_id: int,
+    settings: Settings,
+) -> int:
+    """Write a tuple's key in order; 1: the packet goes from end a to end b, 0: back, -1: it has no key.
+
+    ICMP and ICMPv6 have a key only for queries and their answers; the code is part of it.
+    """
+    if is_icmp(family, protocol):
+        query = np.int64(settings.queries[1 if family == 6 else 0, src_port])
+        if query == ASKS_NOTHING:
+            return -1
+        a_port = (query << 8) | dst_port
+        b_port = icmp_id
+        forward = query == src_port
+    else:
+        if not has_ports(protocol, settings):
+            src_port = 0
+            dst_port = 0
+        forward = source_first(src_hi, src_lo, src_port, dst_hi, dst_lo, dst_port)
+        a_port = src_port if forward else dst_port
+        b_port = dst_port if forward else src_port
+    key["eni"] = eni
+    key["family"] = family
+    key["protocol"] = protocol
+    key["a_port"] = a_port
+    key["b_port"] = b_port
+    key["a_hi"] = src_hi if forward else dst_hi
+    key["a_lo"] = src_lo if forward else dst_lo
+    key["b_hi"] = dst_hi if forward else src_hi
+    key["b_lo"] = dst_lo if forward else src_lo
+    return 1 if forward else 0
+
+
+@kernel
+def packet_key(key: Entry, eni: int, p: Packet, settings: Settings) -> int:
+    """`set_key` with the packet's own tuple."""
+    return set_key(
+        key,
+        eni,
+        np.int64(p["family"]),
+        np.int64(p["protocol"]),
+        p["src_hi"],
+        p["src_lo"],
+        p["dst_hi"],
+        p["dst_lo"],
+        np.int64(p["src_port"]),
+        np.int64(p["dst_port"]),
+        np.int64(p["icmp_id"]),
+        settings,
+    )
+
+
+@kernel
+def quoted_key(key: Entry, eni: int, p: Packet, settings: Settings) -> int:
+    """`set_key` with the tuple that an ICMP error quotes."""
+    return set_key(
+        key,
+        eni,
+        np.int64(p["family"]),
+        np.int64(p["quoted_protocol"]),
+        p["quoted_src_hi"],
+        p["quoted_src_lo"],
+        p["quoted_dst_hi"],
+        p["quoted_dst_lo"],
+        np.int64(p["quoted_src_port"]),
+        np.int64(p["quoted_dst_port"]),
+        np.int64(p["quoted_icmp_id"]),
+        settings,
+    )
+
+
+@kernel
+def track_udp(entry: Entry, direction: int, settings: Settings, now: int) -> int:
+    """UDP: a stream lives longer. Linux: answered and older than 2 s; AWS: a second transaction."""
+    status = np.int64(entry["status"])
+    if np.int64(settings.switches[S_UDP_STREAM]) == AWS_STREAM:
+        phase = np.int64(entry["state"])
+        if (direction == REPLY and phase in (ONE_WAY, ASKED_AGAIN)) or (direction == ORIGINAL and phase == ANSWERED):
+            phase += 1
+        entry["state"] = phase
+        stream = phase == STREAM
+    else:
+        if np.int64(entry["stream"]) == 0:
+            entry["stream"] = now + STREAM_AGE
+        stream = status & SEEN_REPLY != 0 and now > np.int64(entry["stream"])
+    if stream:
+        entry["status"] = status | ASSURED
+    entry["expires"] = now + np.int64(settings.timeouts[T_UDP_STREAM if stream else T_UDP])
+    return PASS
+
+
+@kernel
+def track_pair(entry: Entry, first: int, later: int, settings: Settings, now: int) -> int:
+    """UDP-Lite and GRE: once answered, the longer of two timeouts, and assured."""
+    answered = np.int64(entry["status"]) & SEEN_REPLY != 0
+    if answered:
+        entry["status"] = np.int64(entry["status"]) | ASSURED
+    entry["expires"] = now + np.int64(settings.timeouts[later if answered else first])
+    return PASS
+
+
+@kernel
+def track_entry(entry: Entry, direction: int, p: Packet, settings: Settings, now: int) -> int:
+    """The packet's own protocol against its entry: PASS, REPEAT, KILL or a cause."""
+    protocol = np.int64(p["protocol"])
+    if protocol == TCP:
+        return track_tcp(entry, direction, p, settings, now)
+    if protocol == UDP:
+        return track_udp(entry, direction, settings, now)
+    if protocol == UDPLITE and has_ports(protocol, settings):
+        return track_pair(entry, T_UDP, T_UDP_STREAM, settings, now)
+    if protocol == GRE:
+        return track_pair(entry, T_GRE, T_GRE_STREAM, settings, now)
+    if is_icmp(np.int64(p["family"]), protocol):
+        entry["expires"] = now + np.int64(settings.timeouts[T_ICMP if protocol == ICMP else T_ICMPV6])
+        return PASS
+    entry["expires"] = now + np.int64(settings.timeouts[T_GENERIC])
+    return PASS
+
+
+@kernel
+def open_entry(candidate: Entry, forward: int, p: Packet, settings: Settings, now: int) -> int:
+    """Prepare the candidate, whose key is set, for a first packet: FINE or a cause."""
+    candidate["status"] = 0 if forward == 1 else OPENED_BY_B
+    candidate["state"] = 0
+    candidate["stream"] = 0
+    candidate["expires"] = now
+    protocol = np.int64(p["protocol"])
+    if protocol == TCP:
+        cause = open_tcp(candidate, p, settings)
+        if cause != FINE:
+            return cause
+    elif is_icmp(np.int64(p["family"]), protocol) and forward == 0:
+        return NO_QUERY  # an answer opens nothing
+    track_entry(candidate, ORIGINAL, p, settings, now)
+    return FINE
+
+
+@kernel
+def track_new(entries: NDArray[np.void], slot: int, forward: int, p: Packet, settings: Settings, now: int) -> tuple[int, int, int]:
+    """A packet that no live entry fits: the candidate as NEW, or INVALID with its cause."""
+    timed_out = np.int64(entries[slot]["use"]) == LIVE
+    cause = open_entry(entries[len(entries) - 1], forward, p, settings, now)
+    if cause == FINE:
+        return NEW, len(entries) - 1, FINE
+    if timed_out and cause in (MID_STREAM, NO_QUERY):
+        cause = EXPIRED
+    return INVALID, NO_SLOT, cause
+
+
+@kernel
+def track_known(entries: NDArray[np.void], eni: int, p: Packet, settings: Settings, now: int) -> tuple[int, int, int]:
+    """A packet with a tuple of its own: look it up, and go on with its entry or a candidate."""
+    candidate = entries[len(entries) - 1]
+    forward = packet_key(candidate, eni, p, settings)
+    if forward < 0:
+        return INVALID, NO_SLOT, NO_QUERY
+    slot = find_slot(entries, candidate)
+    entry = entries[slot]
+    status = np.int64(p["status"])
+    if status in (BAD_TRANSPORT, STATUS_NO_TRANSPORT):
+        cause = BAD_HEADER if status == BAD_TRANSPORT else NO_TRANSPORT
+        return INVALID, slot if is_live(entry, now) else NO_SLOT, cause
+    if not is_live(entry, now):
+        return track_new(entries, slot, forward, p, settings, now)
+    opened_forward = np.int64(entry["status"]) & OPENED_BY_B == 0
+    direction = ORIGINAL if (forward == 1) == opened_forward else REPLY
+    outcome = track_entry(entry, direction, p, settings, now)
+    if outcome == REPEAT:
+        entry["use"] = GONE
+        return track_new(entries, slot, forward, p, settings, now)
+    if outcome not in (PASS, KILL):
+        return INVALID, slot, outcome
+    state = ESTABLISHED if direction == REPLY or np.int64(entry["status"]) & SEEN_REPLY else NEW
+    if direction == REPLY:  # behind the tracker, as in the kernel: timeouts see it one packet later
+        entry["status"] = np.int64(entry["status"]) | SEEN_REPLY
+    if outcome == KILL:
+        entry["use"] = GONE
+    return state, slot, FINE
+
+
+@kernel
+def track_error(entries: NDArray[np.void], eni: int, p: Packet, settings: Settings, now: int) -> tuple[int, int, int]:
+    """An ICMP error: RELATED if it goes to the sender of a packet of a live connection.
+
+    It opens, refreshes and changes nothing.
+    """
+    candidate = entries[len(entries) - 1]
+    if np.int64(p["quoted"]) == 0 or quoted_key(candidate, eni, p, settings) < 0:
+        return INVALID, NO_SLOT, ICMP_UNRELATED
+    slot = find_slot(entries, candidate)
+    if not is_live(entries[slot], now):
+        return INVALID, NO_SLOT, ICMP_UNRELATED
+    if p["dst_hi"] != p["quoted_src_hi"] or p["dst_lo"] != p["quoted_src_lo"]:
+        return INVALID, slot, ICMP_UNRELATED
+    return RELATED, slot, FINE
+
+
+@kernel
+def is_untracked_icmpv6(kind: int) -> bool:
+    """Neighbour and multicast listener discovery: Linux keeps no state of them."""
+    return UNTRACKED_FIRST <= kind <= UNTRACKED_LAST or kind in UNTRACKED_OTHERS
+
+
+@kernel
+def track(entries: NDArray[np.void], eni: int, p: Packet, settings: Settings, now: int) -> tuple[int, int, int]:
+    """(ct state, slot, cause) of a packet at interface `eni` at time `now` (ns).
+
+    The slot is that of the packet's live entry, the candidate's (the last) for a NEW connection, or
+    NO_SLOT. After KILL the slot is not live any more. The packet's IP header was read.
+    """
+    if np.int64(p["fragment_id"]) >= 0:
+        return INVALID, NO_SLOT, FRAGMENT
+    family = np.int64(p["family"])
+    if is_icmp(family, np.int64(p["protocol"])):
+        if np.int64(p["status"]) == BAD_TRANSPORT:
+            return INVALID, NO_SLOT, BAD_HEADER
+        kind = np.int64(p["src_port"])
+        if is_icmp_error(family, kind):
+            return track_error(entries, eni, p, settings, now)
+        if family == 6 and is_untracked_icmpv6(kind):
+            return UNTRACKED, NO_SLOT, FINE
+    return track_known(entries, eni, p, settings, now)
+
+
+@kernel
+def confirm(table: FlowTable, rule: int, extra_status: int) -> int:
+    """Let the candidate into the table, as the next flow of its interface; its slot."""
+    entries = table.entries
+    candidate = entries[len(entries) - 1]
+    slot = find_slot(entries, candidate)
+    if np.int64(entries[slot]["use"]) == FREE:
+        table.counts[USED] += 1
+    eni = np.int64(candidate["eni"])
+    table.flows[eni] += 1
+    candidate["flow"] = table.flows[eni]
+    candidate["rule"] = rule
+    candidate["use"] = LIVE
+    candidate["status"] = np.int64(candidate["status"]) | extra_status
+    entries[slot] = candidate
+    return slot
