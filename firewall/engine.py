@@ -1,0 +1,220 @@
+"""Firewall: security groups, a connection table, and a verdict for every packet."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+
+from conntrack.table import (
+    ASSURED,
+    CLOCK,
+    LIVE,
+    MAX_CAPACITY,
+    OPENED_BY_B,
+    SEEN_REPLY,
+    FlowTable,
+    grown,
+    has_room,
+    new_table,
+)
+from conntrack.tcp import STATES
+from conntrack.timeouts import SettingError, effective, settings
+from conntrack.track import is_icmp
+from firewall.errors import UsageError
+from firewall.exempt import SERVICES
+from firewall.interfaces import address_words, chosen_interfaces, need_interface
+from firewall.judge import ROWS_A_PACKET, STATEFUL, STATELESS, judge_batch
+from firewall.model import Rule, RuleSet, Warning
+from firewall.policy import compile_policy
+from firewall.rows import VERDICT, Judged, VerdictBatch, verdict_batch
+from firewall.sources import load_rules
+from pcaps.batch import PacketBatch
+from pcaps.capture import Capture, frames_batch
+from pcaps.wire import TCP
+
+NS = 1_000_000_000
+ALL_TRACKED = (
+    "every connection is tracked: AWS leaves some untracked where rules allow 0.0.0.0/0 or ::/0 both ways "
+    "(https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/security-group-connection-tracking.html"
+    "#untracked-connections)"
+)
+LINUX_STATES = "AWS does not document how it follows TCP states; Linux's table and sequence windows are used"
+NO_FRAGMENTS = "fragments are not put together: every fragment is denied as fragment-incomplete"
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """One live entry of the table; ports are None where the protocol has none."""
+
+    eni: str
+    flow: int
+    protocol: int
+    src: str
+    dst: str
+    src_port: int | None
+    dst_port: int | None
+    tcp_state: str
+    answered: bool
+    assured: bool
+    expires_in: float  # seconds of capture time
+    rule: str
+
+
+class Firewall:
+    """The security groups of some interfaces, and the connections that they let in so far.
+
+    Attributes: `rule_set`; `interfaces` and `rules`, which the verdict columns index; `profile` and
+    `settings` (every timeout in seconds and every switch by name); `assumptions`, what was chosen
+    where AWS is silent; `warnings`, which grow while packets are judged.
+    """
+
+    def __init__(
+        self,
+        rule_set: RuleSet,
+        enis: Sequence[str] = (),
+        profile: str = "aws",
+        settings: Mapping[str, str] | None = None,
+        *,
+        stateless: bool = False,
+    ) -> None:
+        """Raises UsageError for an interface, profile or setting that cannot be."""
+        self.rule_set = rule_set
+        self.profile = profile
+        self.stateless = stateless
+        self.files: tuple[str, ...] = ()
+        try:
+            self.settings = effective(profile, settings or {})
+        except SettingError as error:
+            raise UsageError(str(error)) from None
+        self.interfaces = chosen_interfaces(rule_set, enis)
+        groups = [rule_set.groups[name] for name in self._groups() if name in rule_set.groups]
+        self.rules: tuple[Rule, ...] = tuple(rule for group in groups for rule in (*group.ingress, *group.egress))
+        self.exempt_services = tuple(f"exempt:{service}" for service in SERVICES)
+        self.warnings: list[Warning] = []
+        self._asked = frozenset(enis)
+        self._seen: set[int] = set()
+        self._start()
+
+    def _groups(self) -> list[str]:
+        return list(dict.fromkeys(group for eni in self.interfaces for group in eni.groups))
+
+    def _start(self) -> None:
+        self._policy = compile_policy(self.rule_set, self.interfaces, self.rules, self.profile)
+        self._settings = settings(self.settings)
+        self._table: FlowTable = new_table(max(len(self.interfaces), 1))
+
+    @classmethod
+    def from_file(
+        cls,
+        *paths: str,
+        enis: Sequence[str] = (),
+        profile: str = "aws",
+        settings: Mapping[str, str] | None = None,
+        stateless: bool = False,
+    ) -> Self:
+        """The rules of one or several files. Raises RuleFileError or UsageError."""
+        firewall = cls(load_rules(*paths), enis, profile, settings, stateless=stateless)
+        firewall.files = tuple(str(path) for path in paths)
+        return firewall
+
+    @property
+    def assumptions(self) -> tuple[str, ...]:
+        """Choices in force where AWS is silent, and what this version does not do."""
+        if self.stateless:
+            return ("stateless: every packet meets the rules by itself, replies too",)
+        aws = (ALL_TRACKED, LINUX_STATES) if self.profile == "aws" else ()
+        return (*aws, NO_FRAGMENTS)
+
+    def judge_batch(self, packets: PacketBatch) -> VerdictBatch:
+        """Verdict rows for a batch; the table goes on from where it was."""
+        out = np.zeros(packets.rows * ROWS_A_PACKET, VERDICT)
+        reading = STATELESS if self.stateless else STATEFUL
+        start = filled = 0
+        full = False
+        while start < packets.rows:
+            start, filled = judge_batch(
+                packets.records, start, self._policy, self._table, self._settings, reading, full, out, filled
+            )
+            if start < packets.rows:
+                self._table = grown(self._table)
+                full = not has_room(self._table)
+                self._say_full()
+        verdicts = verdict_batch(out[:filled])
+        self._seen.update(np.unique(verdicts.eni).tolist())
+        return verdicts
+
+    def _say_full(self) -> None:
+        if len(self._table.entries) > MAX_CAPACITY and not any(row.kind == "table-limit" for row in self.warnings):
+            text = f"the connection table reached its limit of {MAX_CAPACITY} slots; what had timed out is forgotten"
+            self.warnings.append(Warning("table-limit", text))
+
+    def replay(self, capture: Capture) -> Iterator[Judged]:
+        """Every batch of a capture with its verdicts, in order.
+
+        Raises UsageError at the first packets if no interface is known; the message lists the
+        busiest addresses.
+        """
+        for packets in capture.batches():
+            if not self.interfaces:
+                raise need_interface(packets, capture.names, self.files)
+            yield Judged(packets, self.judge_batch(packets))
+        self._say_unseen()
+
+    def _say_unseen(self) -> None:
+        for index, eni in enumerate(self.interfaces):
+            words = {eni.interface_id, *(str(address) for address in eni.addresses)}
+            if index not in self._seen and self._asked & words:
+                text = f"--eni {eni.interface_id}: no packet of the capture goes to or from it"
+                self.warnings.append(Warning("eni-unseen", text))
+
+    def judge(self, packets: Any) -> list[dict[str, str | int | None]]:
+        """Verdict rows, by column name, of one scapy packet or several, in order.
+
+        The table goes on between calls. Raises UsageError without an interface, CraftError for a
+        packet that scapy cannot build.
+        """
+        from firewall.columns import row_cells  # words are made only for a few packets
+        from firewall.labels import Labels
+        from pcaps.craft import packets_to_frames
+
+        batch = frames_batch(packets_to_frames(packets))
+        if not self.interfaces:
+            raise need_interface(batch, ("CAPTURE",), self.files)
+        return row_cells(Judged(batch, self.judge_batch(batch)), Labels.of(self, ("crafted",)))
+
+    def table(self) -> list[Connection]:
+        """The live connections at the latest time seen, by interface and number."""
+        now = int(self._table.counts[CLOCK])
+        entries = self._table.entries[:-1]
+        live = entries[(entries["use"] == LIVE) & (entries["expires"] > now)]
+        return [self._connection(entry, now) for entry in live[np.lexsort((live["flow"], live["eni"]))]]
+
+    def _connection(self, entry: np.void, now: int) -> Connection:
+        ends = [
+            (address_words(int(entry["a_hi"]), int(entry["a_lo"])), int(entry["a_port"])),
+            (address_words(int(entry["b_hi"]), int(entry["b_lo"])), int(entry["b_port"])),
+        ]
+        if entry["status"] & OPENED_BY_B:
+            ends.reverse()
+        protocol = int(entry["protocol"])
+        (src, src_port), (dst, dst_port) = ends
+        if is_icmp(int(entry["family"]), protocol):  # type and code of the query, as in the port columns
+            src_port, dst_port = int(entry["a_port"]) >> 8, int(entry["a_port"]) & 0xFF
+        ports = src_port or dst_port or protocol in (TCP,)
+        rule = int(entry["rule"])
+        return Connection(
+            eni=self.interfaces[int(entry["eni"])].interface_id,
+            flow=int(entry["flow"]),
+            protocol=protocol,
+            src=src,
+            dst=dst,
+            src_port=src_port if ports else None,
+            dst_port=dst_port if ports else None,
+            tcp_state=STATES[int(entry["state"])] if protocol == TCP else "",
+            answered=bool(entry["status"] & SEEN_REPLY),
+            assured=bool(entry["status"] & ASSURED),
+            expires_in=(int(entry["expires"]) - now) / NS,
+            rule=self.rules[rule].name if rule >= 0 else "",
+        )
+

@@ -1,0 +1,247 @@
+"""The loop over packets: who judges, what the tracker says, which rule, which verdict.
+
+A packet is judged at its sender's interface on the way out and at its receiver's on the way in. What
+the sender denies never reaches the receiver. Only a NEW packet meets the rules
+(https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/security-group-connection-tracking.html).
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from conntrack.outcome import FRAGMENT
+from conntrack.states import ESTABLISHED, NEW, NO_STATE, RELATED, UNTRACKED
+from conntrack.table import CLOCK, LIVE, UNDECIDED, USED, FlowTable, room
+from conntrack.timeouts import AWS_ERRORS, S_ICMP_ERRORS, S_IP_CHECKSUM, Settings
+from conntrack.track import NO_SLOT, confirm, is_icmp, is_untracked_icmpv6, track
+from firewall import verdict
+from firewall.policy import JUDGED, Policy
+from firewall.policy_kernel import NO_RULE, NOBODY, NOT_EXEMPT, UNKNOWN_PEER, exempt_service, owner, permits
+from firewall.verdict import DENY, EGRESS, INGRESS, NO_DIRECTION
+from pcaps.accelerate import kernel
+from pcaps.batch import BAD_IP_CHECKSUM, BAD_TRANSPORT, Packet
+from pcaps.icmp_quote import is_icmp_error
+from pcaps.wire import ICMPV6, TCP
+
+Row = Any  # one record of firewall.rows.VERDICT
+ROWS_A_PACKET = 2  # egress at the sender, ingress at the receiver
+STATEFUL, STATELESS = 0, 1
+BROADCAST_V4 = 0xFFFF_FFFF_FFFF  # IPv4-mapped 255.255.255.255
+MULTICAST_V4 = 0xFFFF_E  # upper bits of IPv4-mapped 224.0.0.0/4
+MULTICAST_V6 = 0xFF  # upper bits of ff00::/8
+
+
+@kernel
+def is_group_address(family: int, hi: np.uint64, lo: np.uint64) -> bool:
+    """Multicast or limited broadcast (RFC 1112 section 4, RFC 919 section 7, RFC 4291 section 2.7)."""
+    if family == 4:
+        return np.int64(lo >> np.uint64(28)) == MULTICAST_V4 or np.int64(lo) == BROADCAST_V4
+    return np.int64(hi >> np.uint64(56)) == MULTICAST_V6
+
+
+@kernel
+def no_rule(direction: int) -> int:
+    """The reason of a packet that no rule of its direction allows."""
+    return verdict.NO_INGRESS_RULE if direction == INGRESS else verdict.NO_EGRESS_RULE
+
+
+@kernel
+def by_rule(rule: int, direction: int, allowed: int) -> int:
+    """The reason that follows from `permits`; `allowed` is that of a rule."""
+    if rule >= 0:
+        return allowed
+    return verdict.UNDECIDABLE if rule == UNKNOWN_PEER else no_rule(direction)
+
+
+@kernel
+def judge_tracked(
+    p: Packet,
+    eni: int,
+    direction: int,
+    peer_hi: np.uint64,
+    peer_lo: np.uint64,
+    policy: Policy,
+    table: FlowTable,
+    settings: Settings,
+    now: int,
+    row: Row,
+) -> int:
+    """The reason of a packet under connection tracking; fills the row's state, flow and rule."""
+    entries = table.entries
+    ct_state, slot, cause = track(entries, eni, p, settings, now)
+    row["ct_state"] = ct_state
+    rule = NO_RULE
+    reason = np.int64(policy.cause_reasons[cause])
+    family = np.int64(p["family"])
+    error = is_icmp(family, np.int64(p["protocol"])) and is_icmp_error(family, np.int64(p["src_port"]))
+    if error and np.int64(settings.switches[S_ICMP_ERRORS]) == AWS_ERRORS and cause != FRAGMENT:
+        rule = permits(policy, eni, direction, p, peer_hi, peer_lo)
+        reason = by_rule(rule, direction, verdict.RULE)
+    elif ct_state == NEW:
+        rule = permits(policy, eni, direction, p, peer_hi, peer_lo)
+        reason = by_rule(rule, direction, verdict.RULE)
+        if slot == len(entries) - 1:
+            slot = NO_SLOT
+            if table.counts[USED] >= room(len(entries)) and rule != NO_RULE:
+                reason = verdict.TABLE_FULL
+            elif rule >= 0:
+                slot = confirm(table, rule, 0)
+            elif rule == UNKNOWN_PEER:  # later packets of this flow are as undecidable as this one
+                slot = confirm(table, NO_RULE, UNDECIDED)
+    elif ct_state in (ESTABLISHED, RELATED):
+        entry = entries[slot]
+        rule = np.int64(entry["rule"])
+        reason = verdict.ESTABLISHED if ct_state == ESTABLISHED else verdict.RELATED
+        if np.int64(entry["status"]) & UNDECIDED:
+            reason = verdict.UNDECIDABLE
+    elif ct_state == UNTRACKED:
+        if len(policy.exemptions) == 0:
+            reason = verdict.UNTRACKED_DROPPED
+        else:
+            rule = permits(policy, eni, direction, p, peer_hi, peer_lo)
+            reason = by_rule(rule, direction, verdict.UNTRACKED)
+    if slot != NO_SLOT and np.int64(entries[slot]["use"]) == LIVE:
+        row["flow"] = entries[slot]["flow"]
+        if np.int64(entries[slot]["protocol"]) == TCP:
+            row["tcp_state"] = entries[slot]["state"]
+    row["rule"] = max(rule, NO_RULE)
+    return reason
+
+
+@kernel
+def judge_at(
+    p: Packet,
+    eni: int,
+    direction: int,
+    policy: Policy,
+    table: FlowTable,
+    settings: Settings,
+    reading: int,
+    now: int,
+    row: Row,
+) -> int:
+    """Judge a packet at one interface into `row`; returns the verdict."""
+    incoming = direction == INGRESS
+    peer_hi = p["src_hi"] if incoming else p["dst_hi"]
+    peer_lo = p["src_lo"] if incoming else p["dst_lo"]
+    family = np.int64(p["family"])
+    status = np.int64(p["status"])
+    service = exempt_service(policy, p, incoming, peer_hi, peer_lo)
+    if service != NOT_EXEMPT:
+        row["rule"] = -2 - service
+        reason = verdict.EXEMPTED
+    elif status == BAD_IP_CHECKSUM and np.int64(settings.switches[S_IP_CHECKSUM]) != 0:
+        reason = verdict.BAD_HEADER
+    elif not_delivered(p, family, policy):
+        reason = verdict.NOT_DELIVERED
+    elif reading == STATELESS:
+        rule = permits(policy, eni, direction, p, peer_hi, peer_lo)
+        row["rule"] = max(rule, NO_RULE)
+        reason = verdict.BAD_HEADER if status == BAD_TRANSPORT else by_rule(rule, direction, verdict.RULE)
+    else:
+        reason = judge_tracked(p, eni, direction, peer_hi, peer_lo, policy, table, settings, now, row)
+    return finish_row(row, eni, direction, reason, policy)
+
+
+@kernel
+def not_delivered(p: Packet, family: int, policy: Policy) -> bool:
+    """A VPC delivers neither broadcast nor multicast; listener reports are the hosts' own business.
+
+    https://docs.aws.amazon.com/vpc/latest/userguide/subnet-sizing.html
+    """
+    if len(policy.exemptions) == 0 or not is_group_address(family, p["dst_hi"], p["dst_lo"]):
+        return False
+    return not (np.int64(p["protocol"]) == ICMPV6 and is_untracked_icmpv6(np.int64(p["src_port"])))
+
+
+@kernel
+def finish_row(row: Row, eni: int, direction: int, reason: int, policy: Policy) -> int:
+    """Write what every row has; the verdict follows from the reason."""
+    row["eni"] = eni
+    row["direction"] = direction
+    row["reason"] = reason
+    row["verdict"] = policy.reason_verdicts[reason]
+    return np.int64(policy.reason_verdicts[reason])
+
+
+@kernel
+def clear_row(row: Row, packet: int) -> None:
+    """A row that says nothing yet of the packet."""
+    row["packet"] = packet
+    row["rule"] = NO_RULE
+    row["ct_state"] = NO_STATE
+    row["tcp_state"] = 0
+    row["flow"] = 0
+
+
+@kernel
+def judge_packet(
+    p: Packet,
+    index: int,
+    policy: Policy,
+    table: FlowTable,
+    settings: Settings,
+    reading: int,
+    now: int,
+    out: NDArray[np.void],
+    at: int,
+) -> int:
+    """Judge one packet at every interface that it passes, into rows from out[at]; returns how many."""
+    row = out[at]
+    clear_row(row, index)
+    unread = np.int64(policy.status_reasons[np.int64(p["status"])])
+    if unread != JUDGED:
+        finish_row(row, NOBODY, NO_DIRECTION, unread, policy)
+        return 1
+    sender = owner(policy.owners, p["src_hi"], p["src_lo"])
+    receiver = owner(policy.owners, p["dst_hi"], p["dst_lo"])
+    if sender == NOBODY and receiver == NOBODY:
+        reason = verdict.NOT_DELIVERED if not_delivered(p, np.int64(p["family"]), policy) else verdict.OTHER_INTERFACE
+        finish_row(row, NOBODY, NO_DIRECTION, reason, policy)
+        return 1
+    if sender == receiver:
+        finish_row(row, sender, NO_DIRECTION, verdict.LOCAL, policy)
+        return 1
+    if sender == NOBODY:
+        judge_at(p, receiver, INGRESS, policy, table, settings, reading, now, row)
+        return 1
+    said = judge_at(p, sender, EGRESS, policy, table, settings, reading, now, row)
+    if receiver == NOBODY:
+        return 1
+    row = out[at + 1]
+    clear_row(row, index)
+    if said == DENY:
+        finish_row(row, receiver, INGRESS, verdict.DROPPED_AT_SENDER, policy)
+    else:
+        judge_at(p, receiver, INGRESS, policy, table, settings, reading, now, row)
+    return 2
+
+
+@kernel
+def judge_batch(
+    packets: NDArray[np.void],
+    start: int,
+    policy: Policy,
+    table: FlowTable,
+    settings: Settings,
+    reading: int,
+    full: bool,
+    out: NDArray[np.void],
+    filled: int,
+) -> tuple[int, int]:
+    """Judge packets[start:] into out[filled:]; returns the next packet and the rows filled.
+
+    Stops early where the table must grow first, unless it is `full`: then it cannot grow, and new
+    connections are denied. `out` has ROWS_A_PACKET rows a packet.
+    """
+    most = room(len(table.entries)) - ROWS_A_PACKET
+    for index in range(start, len(packets)):
+        if table.counts[USED] > most and not full:
+            return index, filled
+        p = packets[index]
+        # Time stamps that go backwards never move the clock backwards.
+        now = max(np.int64(p["time"]), np.int64(table.counts[CLOCK]))
+        table.counts[CLOCK] = now
+        filled += judge_packet(p, index, policy, table, settings, reading, now, out, filled)
+    return len(packets), filled

@@ -1,0 +1,89 @@
+"""Rule files of every format become one RuleSet; the format is told by content, never by file name."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from firewall.model import RuleSet
+from firewall.sources import aws_cli, native
+from firewall.sources.draft import Draft
+from firewall.sources.findings import Findings
+from firewall.sources.located import Node, load
+from firewall.sources.reading import quoted, suggestion
+
+__all__ = ["load_rules"]
+
+
+class Format(NamedTuple):
+    """A format: the top-level keys that tell it, and its two passes."""
+
+    knows: Callable[[str], bool]
+    declare: Callable[[Node, Draft], None]
+    build: Callable[[Node, Draft], None]
+
+
+FORMATS = (
+    Format(lambda key: key in native.TOP_KEYS or key in native.PLANNED_TOP, native.declare, native.build),
+    Format(lambda key: key in aws_cli.TOP_KEYS or key.startswith("pl-"), aws_cli.declare, aws_cli.build),
+)
+_KNOWN_KEYS = (*native.TOP_KEYS, *aws_cli.TOP_KEYS)
+
+# Files that people may well give, and what to give instead.
+NOT_READ = {
+    "SecurityGroupRules": "describe-security-group-rules is not read: give describe-security-groups",
+    "NetworkAcls": "network ACLs are not evaluated by this version: give the security groups alone",
+    "Reservations": "describe-instances is not read: give describe-network-interfaces",
+    "Entries": 'these entries do not say which list they are: write {"pl-...": {"Entries": [...]}}',
+    "Resources": "CloudFormation templates are not read: give describe-security-groups of the deployed stack",
+    "planned_values": "Terraform plans are not read: give describe-security-groups of the account",
+    "terraform_version": "Terraform states are not read: give describe-security-groups of the account",
+}
+
+
+def load_rules(*paths: str | Path) -> RuleSet:
+    """Read rule files, in any order, as one rule set.
+
+    Native YAML (docs/rules.md) and the JSON of `aws ec2 describe-security-groups`,
+    `describe-network-interfaces`, `describe-prefix-lists` and `get-managed-prefix-list-entries`
+    (wrapped with the list's id) may be mixed. Names of one file may be used in another.
+
+    Raises RuleFileError with every problem of every file: `file:line:column path - what is wrong,
+    what to write instead`. What is no mistake but should be known stands in `RuleSet.warnings`.
+    """
+    draft = Draft(Findings([str(path) for path in paths]))
+    if not paths:
+        draft.findings.files.append("rules")
+        draft.findings.file_error("rules", "no rule file was given: name one or several")
+    trees = [root for path in paths if (root := load(path, draft.findings)) is not None]
+    sources = [(root, source) for root in trees if (source := _format(root, draft.findings)) is not None]
+    for root, source in sources:
+        source.declare(root, draft)
+    for root, source in sources:
+        source.build(root, draft)
+    if not draft.groups and not draft.findings.problems:
+        draft.findings.file_error(
+            str(paths[-1]), "no file defines a security group: add one, or its describe-security-groups"
+        )
+    return draft.finish()
+
+
+def _format(root: Node, findings: Findings) -> Format | None:
+    """The format of a file, or None after a note of what its top level should be."""
+    if not isinstance(root.value, dict):
+        findings.error(root, "a rule file is a mapping: write security_groups: and the groups below it")
+        return None
+    for key in root.value:
+        if key in NOT_READ:
+            findings.error(root.key(key), NOT_READ[key])
+            return None
+    found = [source for source in FORMATS if any(source.knows(key) for key in root.value)]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        findings.error(root, "native keys and the AWS CLI's stand in one file: write two files and give both")
+    elif root.value:
+        key = next(iter(root.value))
+        findings.error(root.key(key), f"unknown key {quoted(key)}: {suggestion(key, _KNOWN_KEYS)}")
+    else:
+        findings.error(root, "the file is empty: write security_groups: and the groups below it")
+    return None
