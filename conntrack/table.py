@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pcaps.accelerate import kernel
+from pcaps.accelerate import entry_kernel, i64, kernel
 
 Entry = Any  # one record of dtype ENTRY, as kernels see it: entry["state"]
 
@@ -92,22 +92,22 @@ def mix(value: int, word: int) -> int:
 @kernel
 def low32(word: np.uint64) -> int:
     """The lower half as int64."""
-    return np.int64(word & np.uint64(0xFFFFFFFF))
+    return i64(word & np.uint64(0xFFFFFFFF))
 
 
 @kernel
 def high32(word: np.uint64) -> int:
     """The upper half as int64."""
-    return np.int64(word >> np.uint64(32))
+    return i64(word >> np.uint64(32))
 
 
 @kernel
 def key_hash(key: Entry) -> int:
     """32 bits of the key; the halves that IPv4 leaves constant are skipped."""
-    value = mix(low32(key["a_lo"]), (np.int64(key["a_port"]) << 16) | np.int64(key["b_port"]))
+    value = mix(low32(key["a_lo"]), (i64(key["a_port"]) << 16) | i64(key["b_port"]))
     value = mix(value, low32(key["b_lo"]))
-    value = mix(value, (np.int64(key["eni"]) << 8) | np.int64(key["protocol"]))
-    if np.int64(key["family"]) == 6:
+    value = mix(value, (i64(key["eni"]) << 8) | i64(key["protocol"]))
+    if i64(key["family"]) == 6:
         value = mix(value, high32(key["a_lo"]) ^ (low32(key["a_hi"]) << 1))
         value = mix(value, high32(key["b_lo"]) ^ (low32(key["b_hi"]) << 1))
         value = mix(value, high32(key["a_hi"]) ^ (high32(key["b_hi"]) << 1))
@@ -117,7 +117,7 @@ def key_hash(key: Entry) -> int:
 @kernel
 def same_key(left: Entry, right: Entry) -> bool:
     """True if both records are of one tuple at one interface."""
-    return (
+    return bool(
         left["b_lo"] == right["b_lo"]
         and left["a_lo"] == right["a_lo"]
         and left["a_port"] == right["a_port"]
@@ -140,7 +140,7 @@ def find_slot(entries: NDArray[np.void], key: Entry) -> int:
     slot = key_hash(key) & mask
     while True:
         entry = entries[slot]
-        if np.int64(entry["use"]) == FREE or same_key(entry, key):
+        if i64(entry["use"]) == FREE or same_key(entry, key):
             return slot
         slot = (slot + 1) & mask
 
@@ -148,10 +148,10 @@ def find_slot(entries: NDArray[np.void], key: Entry) -> int:
 @kernel
 def is_live(entry: Entry, now: int) -> bool:
     """True unless the slot is free, the entry was deleted, or its time is up."""
-    return np.int64(entry["use"]) == LIVE and np.int64(entry["expires"]) > now
+    return i64(entry["use"]) == LIVE and i64(entry["expires"]) > now
 
 
-@kernel
+@entry_kernel
 def rehash(old: NDArray[np.void], new: NDArray[np.void], earliest: int) -> int:
     """Move entries from `old` to the empty `new`; returns how many.
 
@@ -160,7 +160,7 @@ def rehash(old: NDArray[np.void], new: NDArray[np.void], earliest: int) -> int:
     moved = 0
     for slot in range(len(old) - 1):
         entry = old[slot]
-        if np.int64(entry["use"]) == LIVE and np.int64(entry["expires"]) > earliest:
+        if i64(entry["use"]) == LIVE and i64(entry["expires"]) > earliest:
             new[find_slot(new, entry)] = entry
             moved += 1
     new[len(new) - 1] = old[len(old) - 1]
@@ -172,7 +172,7 @@ def has_room(table: FlowTable) -> bool:
     return bool(table.counts[USED] < room(len(table.entries)))
 
 
-@kernel
+@entry_kernel
 def room(records: int) -> int:
     """How many slots of a table of `records` records may be used: half, at the limit seven eighths."""
     capacity = records - 1

@@ -4,8 +4,6 @@ What the transition table cannot say alone, in the order of nf_conntrack_tcp_pac
 (net/netfilter/nf_conntrack_proto_tcp.c, kernel 6.18).
 """
 
-import numpy as np
-
 from conntrack.outcome import BAD_FLAGS, FINE, KILL, MID_STREAM, PASS, REPEAT, STATE, WINDOW
 from conntrack.table import ASSURED, SEEN_REPLY, Entry
 from conntrack.tcp import BAD_FLAGS as BAD_FLAG_SET
@@ -59,7 +57,7 @@ from conntrack.window import (
     note_options,
     segment_end,
 )
-from pcaps.accelerate import kernel
+from pcaps.accelerate import i64, kernel
 from pcaps.batch import NO_WSCALE, Packet
 from pcaps.tcp_header import later
 
@@ -69,11 +67,11 @@ SHORTENED_ABOVE = 120_000_000_000  # ns; nf_tcp_handle_invalid shortens only lon
 @kernel
 def open_tcp(entry: Entry, p: Packet, settings: Settings) -> int:
     """Prepare a candidate for its first segment; FINE, BAD_FLAGS or MID_STREAM (tcp_new)."""
-    flag_class = np.int64(settings.flag_classes[np.int64(p["tcp_flags"])])
+    flag_class = i64(settings.flag_classes[i64(p["tcp_flags"])])
     if flag_class == BAD_FLAG_SET:
         return BAD_FLAGS
-    to = np.int64(settings.transitions[ORIGINAL, flag_class, NONE])
-    loose = np.int64(settings.switches[S_TCP_LOOSE]) != 0
+    to = i64(settings.transitions[ORIGINAL, flag_class, NONE])
+    loose = i64(settings.switches[S_TCP_LOOSE]) != 0
     if to == INVALID or (to != SYN_SENT and not loose):
         return MID_STREAM
     entry["state"] = NONE
@@ -88,7 +86,7 @@ def open_tcp(entry: Entry, p: Packet, settings: Settings) -> int:
     entry["retransmissions"] = 0
     for side in range(2):
         clear_side(entry, side)
-    window = max(np.int64(p["tcp_window"]), 1)
+    window = max(i64(p["tcp_window"]), 1)
     end = segment_end(p)
     entry["end"][ORIGINAL] = end
     entry["max_win"][ORIGINAL] = window
@@ -116,8 +114,8 @@ def clear_side(entry: Entry, side: int) -> None:
 @kernel
 def may_reopen(entry: Entry, direction: int) -> bool:
     """A SYN on a closed connection starts anew if a side closed it, or the SYN's own side reset it."""
-    closed = (np.int64(entry["side"][0]) | np.int64(entry["side"][1])) & CLOSE_INIT
-    reset = np.int64(entry["last_direction"]) == direction and np.int64(entry["last_class"]) == CLASS_RST
+    closed = (i64(entry["side"][0]) | i64(entry["side"][1])) & CLOSE_INIT
+    reset = i64(entry["last_direction"]) == direction and i64(entry["last_class"]) == CLASS_RST
     return closed != 0 or reset
 
 
@@ -126,21 +124,21 @@ def answers_ignored_syn(entry: Entry, direction: int, flag_class: int, p: Packet
     """A SYN-ACK for a SYN that was let pass: the two ends are in step, this table was not."""
     return (
         flag_class == CLASS_SYN_ACK
-        and np.int64(entry["last_class"]) == CLASS_SYN
-        and np.int64(entry["last_direction"]) != direction
-        and np.int64(p["tcp_ack"]) == np.int64(entry["last_end"])
+        and i64(entry["last_class"]) == CLASS_SYN
+        and i64(entry["last_direction"]) != direction
+        and i64(p["tcp_ack"]) == i64(entry["last_end"])
     )
 
 
 @kernel
 def adopt_ignored_syn(entry: Entry, direction: int) -> None:
     """Take the window data that were noted from the ignored SYN; forget this side's."""
-    opener = np.int64(entry["last_direction"])
+    opener = i64(entry["last_direction"])
     entry["end"][opener] = entry["last_end"]
     entry["max_end"][opener] = entry["last_end"]
-    entry["max_win"][opener] = max(np.int64(entry["last_win"]), 1)
+    entry["max_win"][opener] = max(i64(entry["last_win"]), 1)
     entry["scale"][opener] = entry["last_scale"]
-    flags = np.int64(entry["last_flags"]) & ~CHALLENGE_ACK_EXPECTED
+    flags = i64(entry["last_flags"]) & ~CHALLENGE_ACK_EXPECTED
     entry["last_flags"] = flags
     entry["side"][opener] = flags
     clear_side(entry, direction)
@@ -157,10 +155,10 @@ def note_ignored(entry: Entry, direction: int, flag_class: int, state: int, p: P
     if flag_class == CLASS_SYN and direction == ORIGINAL:
         flags = 0
         entry["last_scale"] = 0
-        if np.int64(p["tcp_wscale"]) != NO_WSCALE:
+        if i64(p["tcp_wscale"]) != NO_WSCALE:
             flags |= WINDOW_SCALE
             entry["last_scale"] = p["tcp_wscale"]
-        if np.int64(p["tcp_sack_permitted"]):
+        if i64(p["tcp_sack_permitted"]):
             flags |= SACK_PERMITTED
         if state == LAST_ACK:  # the peer may answer with a challenge ACK (RFC 5961 section 4.2)
             flags |= CHALLENGE_ACK_EXPECTED
@@ -175,16 +173,16 @@ def is_challenge_ack(entry: Entry, direction: int, flag_class: int, state: int) 
     return (
         state == LAST_ACK
         and flag_class == CLASS_ACK
-        and np.int64(entry["last_direction"]) != direction
-        and np.int64(entry["last_class"]) == CLASS_SYN
-        and (np.int64(entry["last_flags"]) & CHALLENGE_ACK_EXPECTED) != 0
+        and i64(entry["last_direction"]) != direction
+        and i64(entry["last_class"]) == CLASS_SYN
+        and (i64(entry["last_flags"]) & CHALLENGE_ACK_EXPECTED) != 0
     )
 
 
 @kernel
 def is_established(entry: Entry, state: int) -> bool:
     """Both ends have sequence numbers that count (nf_conntrack_tcp_established)."""
-    return state == ESTABLISHED and (np.int64(entry["status"]) & ASSURED) != 0
+    return state == ESTABLISHED and (i64(entry["status"]) & ASSURED) != 0
 
 
 RESET_INVALID, RESET_CHECK, RESET_TAKEN, RESET_KEEPS_STATE = 0, 1, 2, 3
@@ -195,11 +193,11 @@ def judge_reset(entry: Entry, direction: int, state: int, p: Packet, ignore_inva
     """A reset: invalid, to be checked against the window, taken as it is, or inexact (RFC 5961 section 3)."""
     if state in (FIN_WAIT, CLOSE_WAIT, LAST_ACK, TIME_WAIT, CLOSE):
         return RESET_TAKEN  # closing: what is known of the windows may be outdated
-    seq = np.int64(p["tcp_seq"])
+    seq = i64(p["tcp_seq"])
     keeps_state = False
     peer = 1 - direction
-    if np.int64(entry["side"][peer]) & MAX_ACK_SET and np.int64(entry["last_class"]) != CLASS_SYN:
-        highest_ack = np.int64(entry["max_ack"][peer])
+    if i64(entry["side"][peer]) & MAX_ACK_SET and i64(entry["last_class"]) != CLASS_SYN:
+        highest_ack = i64(entry["max_ack"][peer])
         if seq == 0 and not is_established(entry, state):
             return RESET_CHECK
         if later(highest_ack, seq) and not ignore_invalid:
@@ -207,9 +205,9 @@ def judge_reset(entry: Entry, direction: int, state: int, p: Packet, ignore_inva
         if not is_established(entry, state) or seq == highest_ack:
             return RESET_CHECK
         behind_data = (
-            np.int64(entry["last_class"]) == CLASS_ACK
-            and np.int64(entry["last_direction"]) == direction
-            and seq == np.int64(entry["last_end"])
+            i64(entry["last_class"]) == CLASS_ACK
+            and i64(entry["last_direction"]) == direction
+            and seq == i64(entry["last_end"])
         )
         if behind_data:
             return RESET_CHECK
@@ -222,32 +220,32 @@ def judge_reset(entry: Entry, direction: int, state: int, p: Packet, ignore_inva
 @kernel
 def answers_noted_segment(entry: Entry, direction: int, state: int, p: Packet) -> bool:
     """A reset of a SYN or ACK that was let pass, or of a challenge ACK."""
-    status = np.int64(entry["status"])
-    last = np.int64(entry["last_class"])
-    other_side = np.int64(entry["last_direction"]) != direction
+    status = i64(entry["status"])
+    last = i64(entry["last_class"])
+    other_side = i64(entry["last_direction"]) != direction
     half_open = (status & SEEN_REPLY != 0 and last == CLASS_SYN) or (status & ASSURED == 0 and last == CLASS_ACK)
-    if half_open and other_side and np.int64(p["tcp_ack"]) == np.int64(entry["last_end"]):
+    if half_open and other_side and i64(p["tcp_ack"]) == i64(entry["last_end"]):
         return True
     return (
         state == SYN_SENT
         and last == CLASS_ACK
-        and np.int64(entry["last_direction"]) == REPLY
-        and np.int64(p["tcp_seq"]) == np.int64(entry["last_ack"])
+        and i64(entry["last_direction"]) == REPLY
+        and i64(p["tcp_seq"]) == i64(entry["last_ack"])
     )
 
 
 @kernel
 def handle_invalid(entry: Entry, direction: int, flag_class: int, settings: Settings, now: int) -> None:
     """FIN or RST outside the window from both sides: do not hold the entry for days (nf_tcp_handle_invalid)."""
-    if not np.int64(entry["status"]) & ASSURED or flag_class not in (CLASS_RST, CLASS_FIN):
+    if not i64(entry["status"]) & ASSURED or flag_class not in (CLASS_RST, CLASS_FIN):
         return
-    last = np.int64(entry["last_class"])
-    if np.int64(entry["last_direction"]) == direction or last not in (CLASS_FIN, CLASS_RST):
+    last = i64(entry["last_class"])
+    if i64(entry["last_direction"]) == direction or last not in (CLASS_FIN, CLASS_RST):
         entry["last_class"] = flag_class
         entry["last_direction"] = direction
         return
-    left = np.int64(entry["expires"]) - now
-    short = np.int64(settings.timeouts[T_UNACKNOWLEDGED])
+    left = i64(entry["expires"]) - now
+    short = i64(settings.timeouts[T_UNACKNOWLEDGED])
     if left >= SHORTENED_ABOVE and left > short:
         entry["expires"] = now + short
 
@@ -255,17 +253,17 @@ def handle_invalid(entry: Entry, direction: int, flag_class: int, settings: Sett
 @kernel
 def idle_time(entry: Entry, state: int, flag_class: int, settings: Settings) -> int:
     """How long (ns) the entry lives without another packet, now that this one was accepted."""
-    normal = np.int64(settings.timeouts[np.int64(settings.state_timeouts[state])])
-    retrans = np.int64(settings.timeouts[T_MAX_RETRANS])
-    unacknowledged = np.int64(settings.timeouts[T_UNACKNOWLEDGED])
-    sides = np.int64(entry["side"][0]) | np.int64(entry["side"][1])
-    if np.int64(entry["retransmissions"]) >= np.int64(settings.switches[N_MAX_RETRANS]) and normal > retrans:
+    normal = i64(settings.timeouts[i64(settings.state_timeouts[state])])
+    retrans = i64(settings.timeouts[T_MAX_RETRANS])
+    unacknowledged = i64(settings.timeouts[T_UNACKNOWLEDGED])
+    sides = i64(entry["side"][0]) | i64(entry["side"][1])
+    if i64(entry["retransmissions"]) >= i64(settings.switches[N_MAX_RETRANS]) and normal > retrans:
         return retrans
     if flag_class == CLASS_RST:
-        return np.int64(settings.timeouts[T_CLOSE])
+        return i64(settings.timeouts[T_CLOSE])
     if sides & DATA_UNACKNOWLEDGED and normal > unacknowledged:
         return unacknowledged
-    if np.int64(entry["last_win"]) == 0 and normal > retrans:
+    if i64(entry["last_win"]) == 0 and normal > retrans:
         return retrans
     return normal
 
@@ -277,16 +275,16 @@ def accept(entry: Entry, direction: int, flag_class: int, old: int, new: int, se
     entry["last_direction"] = direction
     entry["state"] = new
     if old != new and new == FIN_WAIT:
-        entry["side"][direction] = np.int64(entry["side"][direction]) | CLOSE_INIT
+        entry["side"][direction] = i64(entry["side"][direction]) | CLOSE_INIT
     lifetime = idle_time(entry, new, flag_class, settings)
-    status = np.int64(entry["status"])
+    status = i64(entry["status"])
     if not status & SEEN_REPLY:
         if flag_class == CLASS_RST:
             return KILL  # a reset was all that came back
         if flag_class == CLASS_SYN and old == SYN_SENT:
             return PASS  # SYNs sent again do not keep an entry alive
         if new == ESTABLISHED:
-            lifetime = min(lifetime, np.int64(settings.timeouts[T_UNACKNOWLEDGED]))
+            lifetime = min(lifetime, i64(settings.timeouts[T_UNACKNOWLEDGED]))
     elif not status & ASSURED and old in (SYN_RECV, ESTABLISHED) and new == ESTABLISHED:
         entry["status"] = status | ASSURED
     entry["expires"] = now + lifetime
@@ -296,12 +294,12 @@ def accept(entry: Entry, direction: int, flag_class: int, old: int, new: int, se
 @kernel
 def track_tcp(entry: Entry, direction: int, p: Packet, settings: Settings, now: int) -> int:
     """One segment of a live entry, or the first of a candidate: PASS, REPEAT, KILL or a cause."""
-    flag_class = np.int64(settings.flag_classes[np.int64(p["tcp_flags"])])
+    flag_class = i64(settings.flag_classes[i64(p["tcp_flags"])])
     if flag_class == BAD_FLAG_SET:
         return BAD_FLAGS
-    old = np.int64(entry["state"])
-    new = np.int64(settings.transitions[direction, flag_class, old])
-    if np.int64(settings.switches[S_TCP_STATE]) == LIBERAL:
+    old = i64(entry["state"])
+    new = i64(settings.transitions[direction, flag_class, old])
+    if i64(settings.switches[S_TCP_STATE]) == LIBERAL:
         return track_liberal(entry, direction, flag_class, old, new, settings, now)
     checks_window = True
 
@@ -319,15 +317,15 @@ def track_tcp(entry: Entry, direction: int, p: Packet, settings: Settings, now: 
     elif new == INVALID:
         return STATE
     elif new == TIME_WAIT and is_challenge_ack(entry, direction, flag_class, old):
-        entry["last_flags"] = np.int64(entry["last_flags"]) & ~CHALLENGE_ACK_EXPECTED
+        entry["last_flags"] = i64(entry["last_flags"]) & ~CHALLENGE_ACK_EXPECTED
         return PASS
     elif new == SYN_SENT2:
-        entry["last_flags"] = np.int64(entry["last_flags"]) | SIMULTANEOUS_OPEN
+        entry["last_flags"] = i64(entry["last_flags"]) | SIMULTANEOUS_OPEN
     elif new == SYN_RECV and direction == REPLY and flag_class == CLASS_ACK:
-        if np.int64(entry["last_flags"]) & SIMULTANEOUS_OPEN:
+        if i64(entry["last_flags"]) & SIMULTANEOUS_OPEN:
             new = ESTABLISHED
     elif new == CLOSE and flag_class == CLASS_RST:
-        ignore_invalid = np.int64(settings.switches[S_IGNORE_INVALID_RST]) != 0
+        ignore_invalid = i64(settings.switches[S_IGNORE_INVALID_RST]) != 0
         reset = judge_reset(entry, direction, old, p, ignore_invalid)
         if reset == RESET_INVALID:
             return WINDOW
@@ -336,7 +334,7 @@ def track_tcp(entry: Entry, direction: int, p: Packet, settings: Settings, now: 
             new = old
 
     if checks_window:
-        be_liberal = np.int64(settings.switches[S_TCP_BE_LIBERAL]) != 0
+        be_liberal = i64(settings.switches[S_TCP_BE_LIBERAL]) != 0
         where = in_window(entry, direction, flag_class, p, be_liberal)
         if where == PASS_UNCHANGED:
             return PASS
@@ -357,6 +355,6 @@ def track_liberal(
         new = old
     if new == NONE:
         new = SYN_SENT
-    if np.int64(entry["status"]) & SEEN_REPLY == 0 and new == SYN_SENT and flag_class == CLASS_ACK:
+    if i64(entry["status"]) & SEEN_REPLY == 0 and new == SYN_SENT and flag_class == CLASS_ACK:
         new = ESTABLISHED  # only one side is seen, and it goes on
     return accept(entry, direction, flag_class, old, new, settings, now)

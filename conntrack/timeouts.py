@@ -94,7 +94,9 @@ SWITCHES = (
     Switch("tcp_state", "linux", "linux", ("linux", "liberal"), "liberal: the same 5-tuple is enough to pass"),
     Switch("udp_stream", "linux", "aws", ("linux", "aws"), "when UDP counts as a stream: age, or transactions"),
     Switch("icmp_errors", "related", "aws", ("related", "aws"), "related: pass with the flow they quote; aws: a rule"),
-    Switch("port_protocols", "linux", "aws", ("linux", "aws"), "which protocols are tracked by port besides TCP and UDP"),
+    Switch(
+        "port_protocols", "linux", "aws", ("linux", "aws"), "which protocols are tracked by port besides TCP and UDP"
+    ),
     Switch("ip_checksum", "1", "0", OFF_ON, "a wrong IPv4 header checksum is dropped"),
 )
 SWITCH_NAMES = tuple(row.name for row in SWITCHES)
@@ -177,7 +179,9 @@ def checked(name: str, word: str) -> int | str:
     if name not in TIMEOUT_NAMES and name not in NUMBERS:
         raise SettingError(f"{name}: no such setting; {nearest(name)}")
     if not word.isdecimal() or not low <= int(word) <= high:
-        raise SettingError(f"{name}={word}: write a number of {'seconds ' * (name in TIMEOUT_NAMES)}from {low} to {high}")
+        raise SettingError(
+            f"{name}={word}: write a number of {'seconds ' * (name in TIMEOUT_NAMES)}from {low} to {high}"
+        )
     return int(word)
 
 

@@ -54,7 +54,7 @@ from conntrack.timeouts import (
     T_UDP_STREAM,
     Settings,
 )
-from pcaps.accelerate import kernel
+from pcaps.accelerate import entry_kernel, i64, kernel
 from pcaps.batch import BAD_TRANSPORT, Packet
 from pcaps.batch import NO_TRANSPORT as STATUS_NO_TRANSPORT
 from pcaps.icmp_quote import is_icmp_error
@@ -65,7 +65,7 @@ ONE_WAY, ANSWERED, ASKED_AGAIN, STREAM = 0, 1, 2, 3  # AWS: UDP by transactions
 NO_SLOT = -1
 
 
-@kernel
+@entry_kernel
 def is_icmp(family: int, protocol: int) -> bool:
     """ICMP over IPv4 or ICMPv6 over IPv6; the other pairings are nameless protocols."""
     return (family == 4 and protocol == ICMP) or (family == 6 and protocol == ICMPV6)
@@ -76,11 +76,13 @@ def has_ports(protocol: int, settings: Settings) -> bool:
     """Protocols whose connections are told apart by ports."""
     if protocol in (TCP, UDP):
         return True
-    return protocol in (UDPLITE, SCTP) and np.int64(settings.switches[S_PORT_PROTOCOLS]) != AWS_PORTS
+    return protocol in (UDPLITE, SCTP) and i64(settings.switches[S_PORT_PROTOCOLS]) != AWS_PORTS
 
 
 @kernel
-def source_first(src_hi: np.uint64, src_lo: np.uint64, src_port: int, dst_hi: np.uint64, dst_lo: np.uint64, dst_port: int) -> bool:
+def source_first(
+    src_hi: np.uint64, src_lo: np.uint64, src_port: int, dst_hi: np.uint64, dst_lo: np.uint64, dst_port: int
+) -> bool:
     """True if the source is the lower end."""
     if src_hi != dst_hi:
         return bool(src_hi < dst_hi)
@@ -109,7 +111,7 @@ def set_key(
     ICMP and ICMPv6 have a key only for queries and their answers; the code is part of it.
     """
     if is_icmp(family, protocol):
-        query = np.int64(settings.queries[1 if family == 6 else 0, src_port])
+        query = i64(settings.queries[1 if family == 6 else 0, src_port])
         if query == ASKS_NOTHING:
             return -1
         a_port = (query << 8) | dst_port
@@ -140,15 +142,15 @@ def packet_key(key: Entry, eni: int, p: Packet, settings: Settings) -> int:
     return set_key(
         key,
         eni,
-        np.int64(p["family"]),
-        np.int64(p["protocol"]),
+        i64(p["family"]),
+        i64(p["protocol"]),
         p["src_hi"],
         p["src_lo"],
         p["dst_hi"],
         p["dst_lo"],
-        np.int64(p["src_port"]),
-        np.int64(p["dst_port"]),
-        np.int64(p["icmp_id"]),
+        i64(p["src_port"]),
+        i64(p["dst_port"]),
+        i64(p["icmp_id"]),
         settings,
     )
 
@@ -159,15 +161,15 @@ def quoted_key(key: Entry, eni: int, p: Packet, settings: Settings) -> int:
     return set_key(
         key,
         eni,
-        np.int64(p["family"]),
-        np.int64(p["quoted_protocol"]),
+        i64(p["family"]),
+        i64(p["quoted_protocol"]),
         p["quoted_src_hi"],
         p["quoted_src_lo"],
         p["quoted_dst_hi"],
         p["quoted_dst_lo"],
-        np.int64(p["quoted_src_port"]),
-        np.int64(p["quoted_dst_port"]),
-        np.int64(p["quoted_icmp_id"]),
+        i64(p["quoted_src_port"]),
+        i64(p["quoted_dst_port"]),
+        i64(p["quoted_icmp_id"]),
         settings,
     )
 
@@ -175,37 +177,37 @@ def quoted_key(key: Entry, eni: int, p: Packet, settings: Settings) -> int:
 @kernel
 def track_udp(entry: Entry, direction: int, settings: Settings, now: int) -> int:
     """UDP: a stream lives longer. Linux: answered and older than 2 s; AWS: a second transaction."""
-    status = np.int64(entry["status"])
-    if np.int64(settings.switches[S_UDP_STREAM]) == AWS_STREAM:
-        phase = np.int64(entry["state"])
+    status = i64(entry["status"])
+    if i64(settings.switches[S_UDP_STREAM]) == AWS_STREAM:
+        phase = i64(entry["state"])
         if (direction == REPLY and phase in (ONE_WAY, ASKED_AGAIN)) or (direction == ORIGINAL and phase == ANSWERED):
             phase += 1
         entry["state"] = phase
         stream = phase == STREAM
     else:
-        if np.int64(entry["stream"]) == 0:
+        if i64(entry["stream"]) == 0:
             entry["stream"] = now + STREAM_AGE
-        stream = status & SEEN_REPLY != 0 and now > np.int64(entry["stream"])
+        stream = status & SEEN_REPLY != 0 and now > i64(entry["stream"])
     if stream:
         entry["status"] = status | ASSURED
-    entry["expires"] = now + np.int64(settings.timeouts[T_UDP_STREAM if stream else T_UDP])
+    entry["expires"] = now + i64(settings.timeouts[T_UDP_STREAM if stream else T_UDP])
     return PASS
 
 
 @kernel
 def track_pair(entry: Entry, first: int, later: int, settings: Settings, now: int) -> int:
     """UDP-Lite and GRE: once answered, the longer of two timeouts, and assured."""
-    answered = np.int64(entry["status"]) & SEEN_REPLY != 0
+    answered = i64(entry["status"]) & SEEN_REPLY != 0
     if answered:
-        entry["status"] = np.int64(entry["status"]) | ASSURED
-    entry["expires"] = now + np.int64(settings.timeouts[later if answered else first])
+        entry["status"] = i64(entry["status"]) | ASSURED
+    entry["expires"] = now + i64(settings.timeouts[later if answered else first])
     return PASS
 
 
 @kernel
 def track_entry(entry: Entry, direction: int, p: Packet, settings: Settings, now: int) -> int:
     """The packet's own protocol against its entry: PASS, REPEAT, KILL or a cause."""
-    protocol = np.int64(p["protocol"])
+    protocol = i64(p["protocol"])
     if protocol == TCP:
         return track_tcp(entry, direction, p, settings, now)
     if protocol == UDP:
@@ -214,10 +216,10 @@ def track_entry(entry: Entry, direction: int, p: Packet, settings: Settings, now
         return track_pair(entry, T_UDP, T_UDP_STREAM, settings, now)
     if protocol == GRE:
         return track_pair(entry, T_GRE, T_GRE_STREAM, settings, now)
-    if is_icmp(np.int64(p["family"]), protocol):
-        entry["expires"] = now + np.int64(settings.timeouts[T_ICMP if protocol == ICMP else T_ICMPV6])
+    if is_icmp(i64(p["family"]), protocol):
+        entry["expires"] = now + i64(settings.timeouts[T_ICMP if protocol == ICMP else T_ICMPV6])
         return PASS
-    entry["expires"] = now + np.int64(settings.timeouts[T_GENERIC])
+    entry["expires"] = now + i64(settings.timeouts[T_GENERIC])
     return PASS
 
 
@@ -228,21 +230,23 @@ def open_entry(candidate: Entry, forward: int, p: Packet, settings: Settings, no
     candidate["state"] = 0
     candidate["stream"] = 0
     candidate["expires"] = now
-    protocol = np.int64(p["protocol"])
+    protocol = i64(p["protocol"])
     if protocol == TCP:
         cause = open_tcp(candidate, p, settings)
         if cause != FINE:
             return cause
-    elif is_icmp(np.int64(p["family"]), protocol) and forward == 0:
+    elif is_icmp(i64(p["family"]), protocol) and forward == 0:
         return NO_QUERY  # an answer opens nothing
     track_entry(candidate, ORIGINAL, p, settings, now)
     return FINE
 
 
 @kernel
-def track_new(entries: NDArray[np.void], slot: int, forward: int, p: Packet, settings: Settings, now: int) -> tuple[int, int, int]:
+def track_new(
+    entries: NDArray[np.void], slot: int, forward: int, p: Packet, settings: Settings, now: int
+) -> tuple[int, int, int]:
     """A packet that no live entry fits: the candidate as NEW, or INVALID with its cause."""
-    timed_out = np.int64(entries[slot]["use"]) == LIVE
+    timed_out = i64(entries[slot]["use"]) == LIVE
     cause = open_entry(entries[len(entries) - 1], forward, p, settings, now)
     if cause == FINE:
         return NEW, len(entries) - 1, FINE
@@ -260,13 +264,13 @@ def track_known(entries: NDArray[np.void], eni: int, p: Packet, settings: Settin
         return INVALID, NO_SLOT, NO_QUERY
     slot = find_slot(entries, candidate)
     entry = entries[slot]
-    status = np.int64(p["status"])
+    status = i64(p["status"])
     if status in (BAD_TRANSPORT, STATUS_NO_TRANSPORT):
         cause = BAD_HEADER if status == BAD_TRANSPORT else NO_TRANSPORT
         return INVALID, slot if is_live(entry, now) else NO_SLOT, cause
     if not is_live(entry, now):
         return track_new(entries, slot, forward, p, settings, now)
-    opened_forward = np.int64(entry["status"]) & OPENED_BY_B == 0
+    opened_forward = i64(entry["status"]) & OPENED_BY_B == 0
     direction = ORIGINAL if (forward == 1) == opened_forward else REPLY
     outcome = track_entry(entry, direction, p, settings, now)
     if outcome == REPEAT:
@@ -274,9 +278,9 @@ def track_known(entries: NDArray[np.void], eni: int, p: Packet, settings: Settin
         return track_new(entries, slot, forward, p, settings, now)
     if outcome not in (PASS, KILL):
         return INVALID, slot, outcome
-    state = ESTABLISHED if direction == REPLY or np.int64(entry["status"]) & SEEN_REPLY else NEW
+    state = ESTABLISHED if direction == REPLY or i64(entry["status"]) & SEEN_REPLY else NEW
     if direction == REPLY:  # behind the tracker, as in the kernel: timeouts see it one packet later
-        entry["status"] = np.int64(entry["status"]) | SEEN_REPLY
+        entry["status"] = i64(entry["status"]) | SEEN_REPLY
     if outcome == KILL:
         entry["use"] = GONE
     return state, slot, FINE
@@ -289,7 +293,7 @@ def track_error(entries: NDArray[np.void], eni: int, p: Packet, settings: Settin
     It opens, refreshes and changes nothing.
     """
     candidate = entries[len(entries) - 1]
-    if np.int64(p["quoted"]) == 0 or quoted_key(candidate, eni, p, settings) < 0:
+    if i64(p["quoted"]) == 0 or quoted_key(candidate, eni, p, settings) < 0:
         return INVALID, NO_SLOT, ICMP_UNRELATED
     slot = find_slot(entries, candidate)
     if not is_live(entries[slot], now):
@@ -312,13 +316,13 @@ def track(entries: NDArray[np.void], eni: int, p: Packet, settings: Settings, no
     The slot is that of the packet's live entry, the candidate's (the last) for a NEW connection, or
     NO_SLOT. After KILL the slot is not live any more. The packet's IP header was read.
     """
-    if np.int64(p["fragment_id"]) >= 0:
+    if i64(p["fragment_id"]) >= 0:
         return INVALID, NO_SLOT, FRAGMENT
-    family = np.int64(p["family"])
-    if is_icmp(family, np.int64(p["protocol"])):
-        if np.int64(p["status"]) == BAD_TRANSPORT:
+    family = i64(p["family"])
+    if is_icmp(family, i64(p["protocol"])):
+        if i64(p["status"]) == BAD_TRANSPORT:
             return INVALID, NO_SLOT, BAD_HEADER
-        kind = np.int64(p["src_port"])
+        kind = i64(p["src_port"])
         if is_icmp_error(family, kind):
             return track_error(entries, eni, p, settings, now)
         if family == 6 and is_untracked_icmpv6(kind):
@@ -332,13 +336,13 @@ def confirm(table: FlowTable, rule: int, extra_status: int) -> int:
     entries = table.entries
     candidate = entries[len(entries) - 1]
     slot = find_slot(entries, candidate)
-    if np.int64(entries[slot]["use"]) == FREE:
+    if i64(entries[slot]["use"]) == FREE:
         table.counts[USED] += 1
-    eni = np.int64(candidate["eni"])
+    eni = i64(candidate["eni"])
     table.flows[eni] += 1
     candidate["flow"] = table.flows[eni]
     candidate["rule"] = rule
     candidate["use"] = LIVE
-    candidate["status"] = np.int64(candidate["status"]) | extra_status
+    candidate["status"] = i64(candidate["status"]) | extra_status
     entries[slot] = candidate
     return slot

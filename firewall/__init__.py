@@ -1,6 +1,29 @@
 """firewall: security groups, verdicts and reports over `pcaps` and `conntrack`."""
 
-from firewall.engine import Connection, Firewall
-from firewall.errors import EniwallError, RuleFileError, UsageError
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["Connection", "EniwallError", "Firewall", "RuleFileError", "UsageError"]
+if TYPE_CHECKING:
+    from firewall.engine import Connection, Firewall
+    from firewall.errors import EniwallError, RuleFileError, UsageError
+
+_HOMES = {  # loaded when first asked for: numpy and the kernels take their time
+    "Connection": "firewall.engine",
+    "EniwallError": "firewall.errors",
+    "Firewall": "firewall.engine",
+    "RuleFileError": "firewall.errors",
+    "UsageError": "firewall.errors",
+}
+__all__ = [
+    "Connection",
+    "EniwallError",
+    "Firewall",
+    "RuleFileError",
+    "UsageError",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

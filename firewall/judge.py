@@ -19,7 +19,7 @@ from firewall import verdict
 from firewall.policy import JUDGED, Policy
 from firewall.policy_kernel import NO_RULE, NOBODY, NOT_EXEMPT, UNKNOWN_PEER, exempt_service, owner, permits
 from firewall.verdict import DENY, EGRESS, INGRESS, NO_DIRECTION
-from pcaps.accelerate import kernel
+from pcaps.accelerate import entry_kernel, i64, kernel
 from pcaps.batch import BAD_IP_CHECKSUM, BAD_TRANSPORT, Packet
 from pcaps.icmp_quote import is_icmp_error
 from pcaps.wire import ICMPV6, TCP
@@ -36,8 +36,8 @@ MULTICAST_V6 = 0xFF  # upper bits of ff00::/8
 def is_group_address(family: int, hi: np.uint64, lo: np.uint64) -> bool:
     """Multicast or limited broadcast (RFC 1112 section 4, RFC 919 section 7, RFC 4291 section 2.7)."""
     if family == 4:
-        return np.int64(lo >> np.uint64(28)) == MULTICAST_V4 or np.int64(lo) == BROADCAST_V4
-    return np.int64(hi >> np.uint64(56)) == MULTICAST_V6
+        return i64(lo >> np.uint64(28)) == MULTICAST_V4 or i64(lo) == BROADCAST_V4
+    return i64(hi >> np.uint64(56)) == MULTICAST_V6
 
 
 @kernel
@@ -72,10 +72,10 @@ def judge_tracked(
     ct_state, slot, cause = track(entries, eni, p, settings, now)
     row["ct_state"] = ct_state
     rule = NO_RULE
-    reason = np.int64(policy.cause_reasons[cause])
-    family = np.int64(p["family"])
-    error = is_icmp(family, np.int64(p["protocol"])) and is_icmp_error(family, np.int64(p["src_port"]))
-    if error and np.int64(settings.switches[S_ICMP_ERRORS]) == AWS_ERRORS and cause != FRAGMENT:
+    reason = i64(policy.cause_reasons[cause])
+    family = i64(p["family"])
+    error = is_icmp(family, i64(p["protocol"])) and is_icmp_error(family, i64(p["src_port"]))
+    if error and i64(settings.switches[S_ICMP_ERRORS]) == AWS_ERRORS and cause != FRAGMENT:
         rule = permits(policy, eni, direction, p, peer_hi, peer_lo)
         reason = by_rule(rule, direction, verdict.RULE)
     elif ct_state == NEW:
@@ -91,9 +91,9 @@ def judge_tracked(
                 slot = confirm(table, NO_RULE, UNDECIDED)
     elif ct_state in (ESTABLISHED, RELATED):
         entry = entries[slot]
-        rule = np.int64(entry["rule"])
+        rule = i64(entry["rule"])
         reason = verdict.ESTABLISHED if ct_state == ESTABLISHED else verdict.RELATED
-        if np.int64(entry["status"]) & UNDECIDED:
+        if i64(entry["status"]) & UNDECIDED:
             reason = verdict.UNDECIDABLE
     elif ct_state == UNTRACKED:
         if len(policy.exemptions) == 0:
@@ -101,9 +101,9 @@ def judge_tracked(
         else:
             rule = permits(policy, eni, direction, p, peer_hi, peer_lo)
             reason = by_rule(rule, direction, verdict.UNTRACKED)
-    if slot != NO_SLOT and np.int64(entries[slot]["use"]) == LIVE:
+    if slot != NO_SLOT and i64(entries[slot]["use"]) == LIVE:
         row["flow"] = entries[slot]["flow"]
-        if np.int64(entries[slot]["protocol"]) == TCP:
+        if i64(entries[slot]["protocol"]) == TCP:
             row["tcp_state"] = entries[slot]["state"]
     row["rule"] = max(rule, NO_RULE)
     return reason
@@ -125,13 +125,13 @@ def judge_at(
     incoming = direction == INGRESS
     peer_hi = p["src_hi"] if incoming else p["dst_hi"]
     peer_lo = p["src_lo"] if incoming else p["dst_lo"]
-    family = np.int64(p["family"])
-    status = np.int64(p["status"])
+    family = i64(p["family"])
+    status = i64(p["status"])
     service = exempt_service(policy, p, incoming, peer_hi, peer_lo)
     if service != NOT_EXEMPT:
         row["rule"] = -2 - service
         reason = verdict.EXEMPTED
-    elif status == BAD_IP_CHECKSUM and np.int64(settings.switches[S_IP_CHECKSUM]) != 0:
+    elif status == BAD_IP_CHECKSUM and i64(settings.switches[S_IP_CHECKSUM]) != 0:
         reason = verdict.BAD_HEADER
     elif not_delivered(p, family, policy):
         reason = verdict.NOT_DELIVERED
@@ -152,7 +152,7 @@ def not_delivered(p: Packet, family: int, policy: Policy) -> bool:
     """
     if len(policy.exemptions) == 0 or not is_group_address(family, p["dst_hi"], p["dst_lo"]):
         return False
-    return not (np.int64(p["protocol"]) == ICMPV6 and is_untracked_icmpv6(np.int64(p["src_port"])))
+    return not (i64(p["protocol"]) == ICMPV6 and is_untracked_icmpv6(i64(p["src_port"])))
 
 
 @kernel
@@ -162,7 +162,7 @@ def finish_row(row: Row, eni: int, direction: int, reason: int, policy: Policy) 
     row["direction"] = direction
     row["reason"] = reason
     row["verdict"] = policy.reason_verdicts[reason]
-    return np.int64(policy.reason_verdicts[reason])
+    return i64(policy.reason_verdicts[reason])
 
 
 @kernel
@@ -190,14 +190,14 @@ def judge_packet(
     """Judge one packet at every interface that it passes, into rows from out[at]; returns how many."""
     row = out[at]
     clear_row(row, index)
-    unread = np.int64(policy.status_reasons[np.int64(p["status"])])
+    unread = i64(policy.status_reasons[i64(p["status"])])
     if unread != JUDGED:
         finish_row(row, NOBODY, NO_DIRECTION, unread, policy)
         return 1
     sender = owner(policy.owners, p["src_hi"], p["src_lo"])
     receiver = owner(policy.owners, p["dst_hi"], p["dst_lo"])
     if sender == NOBODY and receiver == NOBODY:
-        reason = verdict.NOT_DELIVERED if not_delivered(p, np.int64(p["family"]), policy) else verdict.OTHER_INTERFACE
+        reason = verdict.NOT_DELIVERED if not_delivered(p, i64(p["family"]), policy) else verdict.OTHER_INTERFACE
         finish_row(row, NOBODY, NO_DIRECTION, reason, policy)
         return 1
     if sender == receiver:
@@ -218,7 +218,7 @@ def judge_packet(
     return 2
 
 
-@kernel
+@entry_kernel
 def judge_batch(
     packets: NDArray[np.void],
     start: int,
@@ -241,7 +241,7 @@ def judge_batch(
             return index, filled
         p = packets[index]
         # Time stamps that go backwards never move the clock backwards.
-        now = max(np.int64(p["time"]), np.int64(table.counts[CLOCK]))
+        now = max(i64(p["time"]), i64(table.counts[CLOCK]))
         table.counts[CLOCK] = now
         filled += judge_packet(p, index, policy, table, settings, reading, now, out, filled)
     return len(packets), filled

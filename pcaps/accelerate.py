@@ -20,7 +20,7 @@ import tempfile
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 Mode = Literal["compiled", "interpreted"]
 MODES: tuple[Mode, Mode] = ("compiled", "interpreted")
@@ -101,19 +101,70 @@ def warm() -> bool:
     return folder is not None and any(folder.rglob("judge.judge_batch*.nbc"))
 
 
+def _without_literals(dispatcher: Any) -> Any:
+    """Compile a kernel once for all constants; numba would do it anew for each one it is called with."""
+    from numba.core import types
+
+    template = dispatcher.get_call_template
+    dispatcher.get_call_template = lambda args, kws: template(
+        tuple(types.unliteral(kind) for kind in args), {name: types.unliteral(kind) for name, kind in kws.items()}
+    )
+    return dispatcher
+
+
 @cache
-def _jit() -> Callable[[Any], Any]:
+def _jit(*, from_python: bool) -> Callable[[Any], Any]:
     import numba
 
     folder = cache_folder()
     if folder is not None:
-        numba.config.CACHE_DIR = str(folder)
-    # Bounds checks stay on everywhere: captures are hostile, and the checked build is the tested one.
-    return numba.njit(nogil=True, boundscheck=True, cache=folder is not None)  # type: ignore[no-any-return]  # numba types its decorator as Any
+        numba.config.CACHE_DIR = str(folder)  # type: ignore[attr-defined]  # set by numba at import
+    return numba.njit(
+        nogil=True,
+        boundscheck=True,  # captures are hostile, and the checked build is the tested one
+        cache=folder is not None,
+        no_cpython_wrapper=not from_python,  # making these wrappers takes a third of the compile time
+        no_cfunc_wrapper=True,
+    )
+
+
+def widening() -> Callable[[Any], int]:
+    """int64 in compiled code, Python's int elsewhere: where a kernel loads a narrow column."""
+    if engine() == "interpreted":
+        return int
+    import numpy as np
+
+    return np.int64  # type: ignore[return-value]  # in compiled code it is an int64 like any other
+
+
+def _compiled(function: F, *, from_python: bool) -> F:
+    if engine() == "interpreted":
+        return function
+    return _without_literals(_jit(from_python=from_python)(function))  # type: ignore[no-any-return]  # numba says Any
 
 
 def kernel(function: F) -> F:
-    """Compile `function` (no Python objects, no allocation in loops) or leave it as it is."""
-    if engine() == "interpreted":
-        return function
-    return _jit()(function)  # type: ignore[no-any-return]  # numba types its dispatcher as Any
+    """Compile `function` (no Python objects, no allocation in loops) or leave it as it is.
+
+    Compiled, it can be called from other kernels only.
+    """
+    return _compiled(function, from_python=False)
+
+
+def entry_kernel(function: F) -> F:
+    """As `kernel`, and Python can call it too."""
+    return _compiled(function, from_python=True)
+
+
+if TYPE_CHECKING:
+
+    def i64(value: Any) -> int:
+        """Widen a loaded value: arithmetic on narrow or unsigned columns differs between the two ways to run."""
+        return int(value)
+
+
+def __getattr__(name: str) -> Any:
+    """`i64`, made when the first kernel module imports it, so that `prefer` can be called before."""
+    if name == "i64":
+        return widening()
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -15,80 +15,25 @@ import re
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from difflib import get_close_matches
 from functools import cache
 from importlib import import_module
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
-from typing import TYPE_CHECKING, Any, NamedTuple
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, Any
 
 from pcaps.errors import CraftError
 from pcaps.expression import Argument, Expression, Layer, Span, Stack, Value
 from pcaps.frame import Frame
+from pcaps.layers import LINKS, MODULES
+from pcaps.spread import MAX_PACKETS, Kind, ValueProblem, spread
+from pcaps.wire import ETHERTYPE_IPV6
 
 if TYPE_CHECKING:
-    from scapy.fields import Field
     from scapy.packet import Packet
 
-MAX_PACKETS = 10_000  # that lists, ranges and networks of one expression, or of one scapy packet, stand for
 MAX_WORK = 1 << 22  # packets times characters of their expression
 GAP = 1_000_000  # ns between crafted packets that say no time
-
-# The layers that an expression may name. All fields of all of them are known to build without a
-# look-up; DHCP's options and NTP are left out, which ask the resolver and the clock.
-LAYERS = {
-    "scapy.packet": "Raw Padding",
-    "scapy.layers.l2": (
-        "Ether Dot3 LLC SNAP Dot1Q Dot1AD STP ARP GRE CookedLinux CookedLinuxV2 Loopback LoopbackOpenBSD"
-    ),
-    "scapy.layers.ppp": "PPPoE PPP",
-    "scapy.contrib.mpls": "MPLS",
-    "scapy.layers.inet": (
-        "IP TCP UDP ICMP IPOption IPOption_EOL IPOption_NOP IPOption_RR IPOption_LSRR IPOption_SSRR "
-        "IPOption_Stream_Id IPOption_Traceroute IPOption_Timestamp IPOption_Router_Alert"
-    ),
-    "scapy.layers.inet6": (
-        "IPv6 IPv6ExtHdrHopByHop IPv6ExtHdrDestOpt IPv6ExtHdrRouting IPv6ExtHdrSegmentRouting IPv6ExtHdrFragment "
-        "Pad1 PadN RouterAlert Jumbo HAO HBHOptUnknown ICMPv6Unknown ICMPv6EchoRequest ICMPv6EchoReply "
-        "ICMPv6DestUnreach ICMPv6PacketTooBig ICMPv6TimeExceeded ICMPv6ParamProblem ICMPv6MLQuery ICMPv6MLReport "
-        "ICMPv6MLDone ICMPv6MLQuery2 ICMPv6MLReport2 ICMPv6MLDMultAddrRec ICMPv6ND_RS ICMPv6ND_RA ICMPv6ND_NS "
-        "ICMPv6ND_NA ICMPv6ND_Redirect ICMPv6NDOptUnknown ICMPv6NDOptSrcLLAddr ICMPv6NDOptDstLLAddr "
-        "ICMPv6NDOptPrefixInfo ICMPv6NDOptRedirectedHdr ICMPv6NDOptMTU ICMPv6NDOptRDNSS"
-    ),
-    "scapy.layers.ipsec": "AH ESP",
-    "scapy.layers.sctp": (
-        "SCTP SCTPChunkData SCTPChunkInit SCTPChunkInitAck SCTPChunkSACK SCTPChunkHeartbeatReq "
-        "SCTPChunkHeartbeatAck SCTPChunkAbort SCTPChunkShutdown SCTPChunkShutdownAck SCTPChunkError "
-        "SCTPChunkCookieEcho SCTPChunkCookieAck SCTPChunkShutdownComplete SCTPChunkParamHeartbeatInfo "
-        "SCTPChunkParamIPv4Addr SCTPChunkParamIPv6Addr SCTPChunkParamStateCookie SCTPChunkParamSupportedAddrTypes"
-    ),
-    "scapy.layers.dns": "DNS DNSQR DNSRR DNSRROPT",
-    "scapy.layers.tftp": "TFTP TFTP_RRQ TFTP_WRQ TFTP_DATA TFTP_ACK TFTP_ERROR",
-    "scapy.layers.vxlan": "VXLAN",
-    "scapy.contrib.geneve": "GENEVE GeneveOptions",
-}
-MODULES = {name: module for module, names in LAYERS.items() for name in names.split()}
-
-
-class Link(NamedTuple):
-    """A layer that a frame may start with, and its LINKTYPE number."""
-
-    layer: str
-    number: int
-
-
-# Subclasses stand before the class they derive from. Bytes alone are read as raw IP.
-LINKS = (
-    Link("Ether", 1),
-    Link("Dot3", 1),
-    Link("CookedLinuxV2", 276),
-    Link("CookedLinux", 113),
-    Link("LoopbackOpenBSD", 108),
-    Link("Loopback", 0),
-    Link("IP", 101),
-    Link("IPv6", 101),
-    Link("Raw", 101),
-)
 
 # What scapy would look up on this machine: its routes, its interfaces' addresses, ARP.
 STRANGER = {4: "198.51.100.1", 6: "2001:db8::1"}  # RFC 5737 TEST-NET-2, RFC 3849
@@ -99,6 +44,7 @@ LOOKED_UP = {
     "SourceMACField": "02:00:00:00:00:01",  # locally administered
     "DestMACField": "02:00:00:00:00:02",
 }
+ARP_ADDRESSES = ("hwsrc", "psrc", "hwdst", "pdst")
 
 
 @contextmanager
@@ -122,7 +68,7 @@ def _hushed() -> Iterator[list[str]]:
 
 @cache
 def layer_class(name: str) -> "type[Packet]":
-    """The scapy class of a layer of the table LAYERS."""
+    """The scapy class of a layer of the table `pcaps.layers.LAYERS`."""
     with _hushed(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # old cryptography under scapy's IPsec
         found: type[Packet] = getattr(import_module(MODULES[name]), name)
@@ -146,12 +92,11 @@ def parse(text: str, start: int = 0) -> "list[Packet]":
     first, *rest = expression.stack.layers
     time = next((argument for argument in first.arguments if argument.name == "time"), None)
     if time is not None:
-        start = _seconds(expression, time)
+        start = _start(expression, time)
         first = Layer(first.name, tuple(each for each in first.arguments if each is not time), first.span)
-    with _hushed():
-        packets = _stack_packets(expression, Stack((first, *rest)), MAX_PACKETS)
+    packets = _stack_packets(expression, Stack((first, *rest)), MAX_PACKETS)
     for index, packet in enumerate(packets):
-        packet.time = _packet_time(start + index * GAP)
+        packet.time = packet_time(start + index * GAP)
     return packets
 
 
@@ -167,20 +112,21 @@ def craft(expressions: Iterable[str], here: Sequence[str] = ()) -> list[Frame]:
     return frames
 
 
-def _seconds(expression: Expression, argument: Argument) -> int:
+def _start(expression: Expression, argument: Argument) -> int:
     """The ns of `time=`, read from its text: a float of today's time is not exact to the ns."""
+    if type(argument.value) not in (int, float) or argument.value < 0:  # type: ignore[operator]  # a number here
+        raise expression.wrong(argument.span, "time is in seconds, 0 or more, such as time=1.5")
+    written = expression.written(argument.span)
     try:
-        if isinstance(argument.value, int | float) and not isinstance(argument.value, bool):
-            return _nanoseconds(Decimal(expression.written(argument.span)), least=0)
-    except (CraftError, InvalidOperation):
-        pass  # said below, with the place
-    raise expression.wrong(argument.span, "time is in seconds, 0 or more, such as time=1.5")
+        return nanoseconds(argument.value if written[:2].lower() in ("0x", "0o", "0b") else Decimal(written))
+    except CraftError as error:
+        raise expression.wrong(argument.span, str(error)) from None
 
 
 def _stack_packets(expression: Expression, stack: Stack, most: int) -> "list[Packet]":
     """Every packet that layers stand for; CraftError where they are more than `most`."""
-    spreads = [_spread(expression, layer) for layer in stack.layers]
-    count = math.prod(len(choices) for spread in spreads for choices in spread.values())
+    written = [_written_values(expression, layer) for layer in stack.layers]
+    count = math.prod(len(choices) for values in written for choices in values.values())
     span = Span(stack.layers[0].span.start, stack.layers[-1].span.end)
     if count > most:
         what = "one layer is wanted here" if most == 1 else f"at most {most:,} are made at once"
@@ -188,8 +134,11 @@ def _stack_packets(expression: Expression, stack: Stack, most: int) -> "list[Pac
     if count * len(expression.text) > MAX_WORK:
         raise expression.wrong(span, f"{count:,} packets of so long an expression: write fewer, or split it")
     layers = [
-        [_build(expression, layer, dict(zip(spread, values, strict=True))) for values in itertools.product(*spread.values())]
-        for layer, spread in zip(stack.layers, spreads, strict=True)
+        [
+            _build(expression, layer, dict(zip(values, chosen, strict=True)))
+            for chosen in itertools.product(*values.values())
+        ]
+        for layer, values in zip(stack.layers, written, strict=True)
     ]
     return [_joined(combination) for combination in itertools.product(*layers)]
 
@@ -203,48 +152,51 @@ def _joined(layers: "Sequence[Packet]") -> "Packet":
     return packet
 
 
-def _class_of(expression: Expression, layer: Layer) -> "type[Packet]":
-    if layer.name in MODULES:
-        return layer_class(layer.name)
-    raise expression.wrong(layer.span, f"no layer is called {layer.name}{_nearest(layer.name, MODULES)}")
-
-
-def _nearest(name: str, names: Iterable[str]) -> str:
-    names = list(names)
-    by_lower = {each.lower(): each for each in reversed(names)}
-    near = get_close_matches(name.lower(), by_lower, n=1)
-    return f"; did you mean {by_lower[near[0]]}?" if near else f"; there are {', '.join(names)}"
-
-
-def _spread(expression: Expression, layer: Layer) -> dict[str, Sequence[Any]]:
+def _written_values(expression: Expression, layer: Layer) -> dict[str, Sequence[Any]]:
     """The values that each written field takes in turn, in the order written."""
-    scratch = _class_of(expression, layer)()
-    written = {argument.name: argument for argument in layer.arguments}
-    fields = {field.name: field for field in scratch.fields_desc}
+    if layer.name not in MODULES:
+        raise expression.wrong(layer.span, f"no layer is called {layer.name}{_nearest(layer.name, MODULES)}")
+    scratch = layer_class(layer.name)()
+    fields = [field.name for field in scratch.fields_desc]
     for argument in layer.arguments:
         if argument.name == "time":
             raise expression.wrong(argument.span, "time stands in the outermost layer only")
         if argument.name not in fields:
-            raise expression.wrong(
-                argument.span, f"{layer.name} has no field {argument.name}{_nearest(argument.name, fields)}"
-            )
-    spread: dict[str, Sequence[Any]] = dict.fromkeys(written, ())
-    for name in filter(written.__contains__, fields):  # in the wire's order: kinds of fields hang on earlier ones
-        spread[name] = _choices(expression, written[name], scratch, fields[name])
-        _set(expression, layer.name, written[name], scratch, spread[name][0])
-    return spread
+            message = f"{layer.name} has no field {argument.name}{_nearest(argument.name, fields)}"
+            raise expression.wrong(argument.span, message)
+    written = {argument.name: argument for argument in layer.arguments}
+    values: dict[str, Sequence[Any]] = dict.fromkeys(written, ())
+    for name in filter(written.__contains__, fields):  # in the wire's order
+        values[name] = _values(expression, written[name], scratch)
+        _set(expression, written[name], scratch, values[name][0])
+    return values
+
+
+def _nearest(name: str, names: Iterable[str]) -> str:
+    by_lower = {each.lower(): each for each in names}
+    near = get_close_matches(name.lower(), by_lower, n=1)
+    return f"; did you mean {by_lower[near[0]]}?" if near else f"; there are {', '.join(by_lower.values())}"
+
+
+def _values(expression: Expression, argument: Argument, packet: "Packet") -> Sequence[Any]:
+    """What one argument stands for; the kind of its field may hang on fields that `packet` has already."""
+    kind = _kind(packet, argument.name, argument.value)
+    try:
+        return spread(argument.value, kind, lambda stack: _stack_packets(expression, stack, 1)[0])
+    except ValueProblem as problem:
+        raise expression.wrong(argument.span, f"{argument.name}: {problem}") from None
 
 
 def _build(expression: Expression, layer: Layer, values: dict[str, Any]) -> "Packet":
-    """One layer with these values; built alone once, so that an error can show its place."""
+    """One layer with these values, built alone once so that an error can show its place."""
     packet = layer_class(layer.name)()
     written = {argument.name: argument for argument in layer.arguments}
     for field in packet.fields_desc:
         if field.name in values:
-            _set(expression, layer.name, written[field.name], packet, values[field.name])
+            _set(expression, written[field.name], packet, values[field.name])
     for argument in layer.arguments:
         if _absent(packet, argument.name):
-            raise expression.wrong(argument.span, f"{layer.name} has no {argument.name} with its other fields as they are")
+            raise expression.wrong(argument.span, f"{layer.name} is without {argument.name} as its other fields stand")
     trial = packet.copy()
     _fill(trial)
     with _hushed() as said:
@@ -259,11 +211,11 @@ def _build(expression: Expression, layer: Layer, values: dict[str, Any]) -> "Pac
     return packet
 
 
-def _set(expression: Expression, layer: str, argument: Argument, packet: "Packet", value: Any) -> None:
+def _set(expression: Expression, argument: Argument, packet: "Packet", value: Any) -> None:
     try:
         packet.setfieldval(argument.name, value)
     except Exception as error:  # noqa: BLE001  (scapy's fields raise whatever Python raises)
-        raise expression.wrong(argument.span, f"{layer}({argument.name}=...): {_reason(error)}") from None
+        raise expression.wrong(argument.span, f"{argument.name}: {_reason(error)}") from None
 
 
 def _reason(error: Exception) -> str:
@@ -275,14 +227,14 @@ def _reason(error: Exception) -> str:
     return packing[1] if packing else (text.strip().split("\n")[0] or type(error).__name__)
 
 
-# --- fields ------------------------------------------------------------------------------------------
-def _leaf(field: "Field[Any, Any]", packet: "Packet", value: Any) -> Any:
-    """The field inside scapy's wrappers (conditions, lists, one of several types)."""
+# --- scapy's fields ------------------------------------------------------------------------------------
+def _leaf(field: Any, packet: "Packet", value: Any) -> Any:
+    """The field inside scapy's wrappers: a condition, a list, one of several types."""
     while True:
-        if hasattr(field, "fld"):
-            field = field.fld
-        elif hasattr(field, "flds"):
+        if hasattr(field, "flds"):  # asked first: such a field answers for the others too
             field = field._find_fld_pkt_val(packet, value)[0]  # noqa: SLF001  (scapy has no public way)
+        elif hasattr(field, "fld"):
+            field = field.fld
         elif hasattr(field, "field"):
             field = field.field
         else:
@@ -291,73 +243,155 @@ def _leaf(field: "Field[Any, Any]", packet: "Packet", value: Any) -> Any:
 
 def _absent(packet: "Packet", name: str) -> bool:
     """True for a field that scapy leaves out of the layer as its other fields stand."""
+    from scapy.fields import ConditionalField
+
     field = packet.get_field(name)
-    return hasattr(field, "cond") and hasattr(field, "_evalcond") and not field._evalcond(packet)  # noqa: SLF001
+    return isinstance(field, ConditionalField) and not field._evalcond(packet)  # noqa: SLF001  (scapy has no public way)
 
 
-def _family(packet: "Packet", field: "Field[Any, Any]", leaf: Any) -> int:
-    """4 or 6 for a field of IP addresses, else 0."""
-    from scapy.fields import IP6Field, IPField
+def _kind(packet: "Packet", name: str, value: Value) -> Kind:
+    """What a field of this layer takes, by scapy's class of the field."""
+    from scapy.fields import BitField, FlagsField, IP6Field, IPField
     from scapy.layers.inet6 import IP6ListField
 
-    if packet.__class__.__name__ == "ARP" and field.name in ("psrc", "pdst"):
-        return 6 if packet.ptype == 0x86DD else 4
-    if isinstance(leaf, IPField):
-        return 4
-    return 6 if isinstance(leaf, IP6Field | IP6ListField) else 0
+    if isinstance(packet, layer_class("ARP")) and name in ARP_ADDRESSES:  # scapy would look the value up to choose
+        return Kind(family=_arp_family(packet) if name in ("psrc", "pdst") else 0)
+    field = packet.get_field(name)
+    leaf = _leaf(field, packet, value)
+    return Kind(
+        family=4 if isinstance(leaf, IPField) else 6 if isinstance(leaf, IP6Field | IP6ListField) else 0,
+        bits=abs(leaf.size) if isinstance(leaf, BitField | FlagsField) else 0,
+        letters=leaf.names if isinstance(leaf, FlagsField) and isinstance(leaf.names, str) else "",
+        several=bool(field.islist),
+        layers=bool(field.holds_packets),
+    )
 
 
-def _choices(
-    expression: Expression, argument: Argument, packet: "Packet", field: "Field[Any, Any]"
-) -> Sequence[Any]:
-    """The values that one written value stands for: never none, at most MAX_PACKETS."""
-    leaf = _leaf(field, packet, argument.value)
-    family = _family(packet, field, leaf)
+def _arp_family(packet: "Packet") -> int:
+    return 6 if packet.ptype == ETHERTYPE_IPV6 else 4
 
-    def wrong(message: str) -> CraftError:
-        return expression.wrong(argument.span, f"{argument.name}: {message}")
 
-    def bounded(count: int) -> int:
-        if not 1 <= count <= MAX_PACKETS:
-            raise wrong(f"stands for {count:,} values: from 1 to {MAX_PACKETS:,} are taken")
-        return count
+# --- scapy packets and frames ------------------------------------------------------------------------
+def packets_to_frames(packets: Any, here: Sequence[str] = ()) -> list[Frame]:
+    """The frames of one scapy packet, or of lists and generators of them, nested as they may be.
 
-    def several(value: Value) -> Sequence[Any]:
-        """What a value of a field that is no list stands for."""
-        if isinstance(value, list):
-            found = [choice for item in value for choice in (one(item) if isinstance(item, list) else several(item))]
-            bounded(len(found))
-            return found
-        if isinstance(value, tuple):
-            return between(value)
-        if family and isinstance(value, str) and "/" in value:
-            return network(value)
-        return [one(value)]
+    The link type follows from the outermost layer; the time is the packet's own `.time`, which scapy
+    sets to the clock when a packet is made. A packet with ranges is each packet that it stands for,
+    at most MAX_PACKETS. `here` are the addresses of the simulated interface: the end that the
+    outermost IP header leaves open is the interface, unless the other end is. Without `here` an open
+    source is an address of the documentation ranges.
 
-    def between(ends: tuple[Any, ...]) -> Sequence[Any]:
-        if len(ends) != 2:
-            raise wrong("a tuple is a range: (first, last)")
-        if family:
-            low, high = (ip_address(one(end)) for end in ends)
-            count = bounded(int(high) - int(low) + 1)
-            return [str(low + index) for index in range(count)]
-        if not all(type(end) is int for end in ends):
-            raise wrong("a range is of two integers")
-        bounded(ends[1] - ends[0] + 1)
-        for end in ends:
-            one(end)
-        return range(ends[0], ends[1] + 1)
+    The packets are not changed. Raises CraftError for what is no packet or cannot be built.
+    """
+    with _hushed():
+        return [frame for packet in _flat(packets) for frame in _frames(packet, here)]
 
-    def network(value: str) -> Sequence[str]:
-        block = (IPv4Network if family == 4 else IPv6Network)(_network(value, family, wrong), strict=False)
-        bounded(block.num_addresses)
-        return [str(address) for address in block]
 
-    def one(value: Value) -> Any:
-        if isinstance(value, Stack):
-            if not field.holds_packets:
-                raise wrong("this field holds no layers")
-            return _stack_packets(expression, value, 1)[0]
-        return value
+def frames_to_packets(frames: Iterable[Frame]) -> "list[Packet]":
+    """The frames as scapy packets, with their times; what scapy cannot read is Raw."""
+    with _hushed():
+        return [_dissected(frame) for frame in frames]
 
-    raise NotImplementedError
+
+def _flat(packets: Any) -> "Iterator[Packet]":
+    from scapy.packet import Packet
+
+    if isinstance(packets, Packet):
+        yield packets
+    elif isinstance(packets, Iterable) and not isinstance(packets, str | bytes):
+        for each in packets:
+            yield from _flat(each)
+    else:
+        raise CraftError(f"{type(packets).__name__} is no scapy packet; pcaps.craft.parse reads expressions")
+
+
+def _frames(packet: "Packet", here: Sequence[str]) -> list[Frame]:
+    title = "/".join(layer.__name__ for layer in packet.layers())
+    link = next((link.number for link in LINKS if isinstance(packet, layer_class(link.layer))), None)
+    if link is None:
+        raise CraftError(f"{title}: a frame starts with one of {', '.join(link.layer for link in LINKS)}")
+    time = nanoseconds(packet.time)
+    try:
+        found = [_built(each, here) for each in itertools.islice(packet, MAX_PACKETS + 1)]
+    except Exception as error:
+        raise CraftError(f"{title} cannot be built: {_reason(error)}") from error
+    if len(found) > MAX_PACKETS:
+        raise CraftError(f"{title} stands for more than {MAX_PACKETS:,} packets: split it")
+    return [Frame(link, time, data, max(len(data), packet.wirelen or 0)) for data in found]
+
+
+def _built(packet: "Packet", here: Sequence[str]) -> bytes:
+    packet = packet.copy()  # layers inside fields are still the user's
+    _fill_ends(packet, here)
+    for layer in packet.iterpayloads():
+        _fill(layer)
+    return bytes(packet)
+
+
+def _dissected(frame: Frame) -> "Packet":
+    names = [link.layer for link in LINKS if link.number == frame.link] or ["Raw"]
+    if "IP" in names:
+        names = [{4: "IP", 6: "IPv6"}.get(frame.data[0] >> 4 if frame.data else 0, "Raw")]
+    packet = layer_class(names[0])(frame.data)
+    packet.time = packet_time(frame.time)
+    packet.wirelen = frame.wirelen
+    return packet
+
+
+def nanoseconds(seconds: Any) -> int:
+    """Exact ns of a time in seconds: a Decimal as it is, another number as it prints."""
+    try:
+        time = int((seconds if isinstance(seconds, Decimal) else Decimal(str(seconds))).scaleb(9))
+    except (ArithmeticError, ValueError):
+        raise CraftError(f"{seconds!r} is no time in seconds") from None
+    if abs(time) >= 1 << 63:
+        raise CraftError(f"{seconds!r} seconds do not fit 64 bits of ns")
+    return time
+
+
+def packet_time(time: int) -> Any:
+    """Ns as scapy keeps an exact time."""
+    from scapy.utils import EDecimal
+
+    return EDecimal(time).scaleb(-9)
+
+
+# --- what scapy would ask this machine ------------------------------------------------------------------
+def _fill(layer: "Packet") -> None:
+    """Give fields that scapy would take from routes, interfaces or ARP a fixed address."""
+    if isinstance(layer, layer_class("ARP")):
+        fixed = {"hwsrc": LOOKED_UP["SourceMACField"], "psrc": STRANGER[_arp_family(layer)]}
+    else:
+        fixed = {
+            field.name: LOOKED_UP[kind]
+            for field in layer.fields_desc
+            if (kind := type(_leaf(field, layer, None)).__name__) in LOOKED_UP
+        }
+    for name, value in fixed.items():
+        if all(fields.get(name) is None for fields in (layer.fields, layer.overloaded_fields, layer.default_fields)):
+            layer.setfieldval(name, value)
+    for field in layer.packetfields:
+        held: Any = layer.fields.get(field.name)
+        for stack in held if isinstance(held, list) else [held]:
+            for inner in stack.iterpayloads() if hasattr(stack, "iterpayloads") else ():
+                _fill(inner)
+
+
+def _fill_ends(packet: "Packet", here: Sequence[str]) -> None:
+    """Make the open end of the outermost IP header the interface, unless the other end is."""
+    ip = next((layer for layer in packet.iterpayloads() if isinstance(layer, _ip_layers())), None)
+    if ip is None:
+        return
+    family = 6 if isinstance(ip, layer_class("IPv6")) else 4
+    mine = [str(ip_address(each)) for each in here if ip_address(each).version == family]
+    if not mine:
+        return
+    if ip.fields.get("dst") is None and ip.dst == NOBODY[family]:  # a multicast group stays
+        ip.dst = STRANGER[family] if ip.fields.get("src") in mine else mine[0]
+    if ip.fields.get("src") is None:
+        ip.src = STRANGER[family] if ip.dst in mine else mine[0]
+
+
+@cache
+def _ip_layers() -> "tuple[type[Packet], ...]":
+    return (layer_class("IP"), layer_class("IPv6"))

@@ -8,7 +8,7 @@ length: padding lies behind `stop`, what the snap length cut lies behind `end`.
 import numpy as np
 from numpy.typing import NDArray
 
-from pcaps.accelerate import kernel
+from pcaps.accelerate import entry_kernel, i64, kernel
 from pcaps.batch import (
     BAD_IP_CHECKSUM,
     BAD_TRANSPORT,
@@ -180,7 +180,7 @@ def read_gre(data: Bytes, at: int, end: int, stop: int, p: Packet) -> int:
 @kernel
 def read_transport(data: Bytes, at: int, end: int, stop: int, family: int, p: Packet) -> int:
     """The header behind IP; protocols without a reader have nothing to read."""
-    protocol = np.int64(p["protocol"])
+    protocol = i64(p["protocol"])
     if protocol == TCP:
         return read_tcp(data, at, end, stop, p)
     if protocol in (UDP, UDPLITE):
@@ -197,9 +197,9 @@ def read_transport(data: Bytes, at: int, end: int, stop: int, family: int, p: Pa
 @kernel
 def finish(data: Bytes, at: int, end: int, stop: int, family: int, p: Packet) -> int:
     """Transport of a whole datagram; of a fragment only what its first piece shows."""
-    if np.int64(p["fragment_id"]) == NOT_A_FRAGMENT:
+    if i64(p["fragment_id"]) == NOT_A_FRAGMENT:
         return read_transport(data, at, end, stop, family, p)
-    if np.int64(p["fragment_offset"]) == 0:
+    if i64(p["fragment_offset"]) == 0:
         read_transport(data, at, end, stop, family, p)
     return OK
 
@@ -283,7 +283,7 @@ def read_ipv6(data: Bytes, at: int, end: int, whole: int, p: Packet) -> int:
         at += extension_length(data, at, kind)
         kind = following
         p["protocol"] = kind
-        if np.int64(p["fragment_offset"]) != 0:
+        if i64(p["fragment_offset"]) != 0:
             return OK
     else:
         return NO_TRANSPORT
@@ -295,8 +295,8 @@ def read_ipv6(data: Bytes, at: int, end: int, whole: int, p: Packet) -> int:
 @kernel
 def decode_row(data: Bytes, start: int, link: int, p: Packet) -> int:
     """The status of one frame, its columns filled as far as they can be read."""
-    end = start + np.int64(p["caplen"])
-    whole = start + max(np.int64(p["wirelen"]), np.int64(p["caplen"]))
+    end = start + i64(p["caplen"])
+    whole = start + max(i64(p["wirelen"]), i64(p["caplen"]))
     ethertype, at = network_layer(data, start, end, link)
     if ethertype == ETHERTYPE_IPV4:
         return read_ipv4(data, at, end, whole, p)
@@ -309,7 +309,7 @@ def decode_row(data: Bytes, start: int, link: int, p: Packet) -> int:
     return NOT_IP
 
 
-@kernel
+@entry_kernel
 def decode(data: Bytes, offsets: NDArray[np.int64], links: NDArray[np.int32], out: NDArray[np.void]) -> None:
     """Fill the records of `out` from the frames at data[offsets[k]:], k = 0 .. len(out) - 1.
 
@@ -319,4 +319,4 @@ def decode(data: Bytes, offsets: NDArray[np.int64], links: NDArray[np.int32], ou
     for k in range(len(out)):
         p = out[k]
         clear(p)
-        p["status"] = decode_row(data, np.int64(offsets[k]), np.int64(links[k]), p)
+        p["status"] = decode_row(data, i64(offsets[k]), i64(links[k]), p)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from pcaps.accelerate import kernel
+from pcaps.accelerate import i64, kernel
 from pcaps.batch import IPV4_PREFIX, Packet
 from pcaps.wire import (
     ICMP,
@@ -53,7 +53,7 @@ def is_icmp_error(family: int, kind: int) -> bool:
 @kernel
 def quoted_transport(data: Bytes, at: int, end: int, family: int, p: Packet) -> bool:
     """What makes the quoted packet's tuple: ports, or an ICMP query's type, code and identifier."""
-    protocol = np.int64(p["quoted_protocol"])
+    protocol = i64(p["quoted_protocol"])
     p["quoted_src_port"] = 0
     p["quoted_dst_port"] = 0
     p["quoted_icmp_id"] = 0

@@ -217,7 +217,9 @@ def open_reader(path: str) -> Reader:
             return PcapReader(stream)
         if magic == savefile.PCAPNG_MAGIC:
             return PcapngReader(stream)
-        looks = f"text, {magic.decode()!r}" if magic.isascii() and magic.decode().isprintable() else f"bytes {magic.hex()}"
+        looks = (
+            f"text, {magic.decode()!r}" if magic.isascii() and magic.decode().isprintable() else f"bytes {magic.hex()}"
+        )
         raise CaptureError(f"{stream.name}: not a capture: it starts with {looks}; {CURE}")
     except CaptureError:
         stream.close()

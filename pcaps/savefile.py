@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pcaps.accelerate import kernel
+from pcaps.accelerate import entry_kernel, i64, kernel
 from pcaps.wire import Bytes, u32, u32_le
 
 NS = 1_000_000_000
@@ -89,7 +89,7 @@ def number32(data: Bytes, at: int, big_endian: bool) -> int:
     return u32(data, at) if big_endian else u32_le(data, at)
 
 
-@kernel
+@entry_kernel
 def walk_pcap(
     data: Bytes,
     position: int,
@@ -144,7 +144,7 @@ def ticks_to_ns(high: int, low: int, ticks: int, offset: int) -> int:
     return seconds * NS + fraction
 
 
-@kernel
+@entry_kernel
 def walk_pcapng(
     data: Bytes,
     position: int,
@@ -197,13 +197,13 @@ def walk_pcapng(
                 p["time"] = 0
                 length = min(length, size - BLOCK_FRAME - SIMPLE_BODY)
                 if interfaces[interface, 1] > 0:
-                    length = min(length, np.int64(interfaces[interface, 1]))
+                    length = min(length, i64(interfaces[interface, 1]))
             else:
                 p["time"] = ticks_to_ns(
                     number32(data, body - 16, big_endian),
                     number32(data, body - 12, big_endian),
-                    np.int64(interfaces[interface, 2]),
-                    np.int64(interfaces[interface, 3]),
+                    i64(interfaces[interface, 2]),
+                    i64(interfaces[interface, 3]),
                 )
             if body + length > position + size - 4:
                 return count, position, DAMAGED

@@ -114,7 +114,8 @@ class Stream:
             self.data[:tail] = self.data[self.position : self.filled].copy()
         self.position, self.filled = 0, tail
         try:
-            count = self._bytes.readinto(memoryview(self.data)[tail:])  # type: ignore[attr-defined]  # BinaryIO lacks it
+            room = self.data[tail:].data  # a memoryview
+            count = self._bytes.readinto(room)  # type: ignore[attr-defined]  # BinaryIO lacks it
         except (EOFError, zlib.error, gzip.BadGzipFile, OSError) as error:
             self.fault = f"its compressed data is damaged or cut ({error})"
             count = 0

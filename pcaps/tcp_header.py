@@ -1,8 +1,6 @@
 """The TCP header and the options that window tracking needs (RFC 9293, RFC 7323, RFC 2018)."""
 
-import numpy as np
-
-from pcaps.accelerate import kernel
+from pcaps.accelerate import i64, kernel
 from pcaps.batch import BAD_TRANSPORT, NO_WSCALE, OK, TRUNCATED, Packet
 from pcaps.wire import (
     MAX_WSCALE,
@@ -48,7 +46,7 @@ def rightmost_sack(data: Bytes, at: int, size: int, edge: int) -> int:
 @kernel
 def read_options(data: Bytes, at: int, end: int, p: Packet) -> None:
     """Walk the options data[at:end]; a length that cannot be ends the walk, as it does in the kernel."""
-    edge = np.int64(p["tcp_ack"])
+    edge = i64(p["tcp_ack"])
     while at < end:
         kind = u8(data, at)
         if kind == OPTION_END:
@@ -92,7 +90,7 @@ def read_tcp(data: Bytes, at: int, end: int, stop: int, p: Packet) -> int:
         return BAD_TRANSPORT
     p["payload"] = stop - at - header
     if header > TCP_HEADER:
-        if at + header > end and np.int64(p["tcp_flags"]) & SYN:
+        if at + header > end and i64(p["tcp_flags"]) & SYN:
             return TRUNCATED  # a SYN's options set the connection's window scale
         read_options(data, at + TCP_HEADER, min(at + header, end), p)
     return OK

@@ -6,7 +6,7 @@ Every offset counts from the start of its own header. Decoders use these names o
 import numpy as np
 from numpy.typing import NDArray
 
-from pcaps.accelerate import kernel
+from pcaps.accelerate import i64, kernel
 
 Bytes = NDArray[np.uint8]
 
@@ -70,24 +70,19 @@ PORTS = 4  # source and destination port, the first bytes of TCP, UDP, UDP-Lite 
 @kernel
 def u8(data: Bytes, at: int) -> int:
     """The byte at `at`."""
-    return np.int64(data[at])
+    return i64(data[at])
 
 
 @kernel
 def u16(data: Bytes, at: int) -> int:
     """Two bytes in network order."""
-    return (np.int64(data[at]) << 8) | np.int64(data[at + 1])
+    return (i64(data[at]) << 8) | i64(data[at + 1])
 
 
 @kernel
 def u32(data: Bytes, at: int) -> int:
     """Four bytes in network order."""
-    return (
-        (np.int64(data[at]) << 24)
-        | (np.int64(data[at + 1]) << 16)
-        | (np.int64(data[at + 2]) << 8)
-        | np.int64(data[at + 3])
-    )
+    return (i64(data[at]) << 24) | (i64(data[at + 1]) << 16) | (i64(data[at + 2]) << 8) | i64(data[at + 3])
 
 
 @kernel
@@ -99,7 +94,7 @@ def u64(data: Bytes, at: int) -> np.uint64:
 @kernel
 def u16_le(data: Bytes, at: int) -> int:
     """Two bytes, least significant first."""
-    return np.int64(data[at]) | (np.int64(data[at + 1]) << 8)
+    return i64(data[at]) | (i64(data[at + 1]) << 8)
 
 
 @kernel

@@ -1,0 +1,165 @@
+"""Whole exchanges between two hosts, for lessons and tests: TCP, UDP and ping, over IPv4 or IPv6.
+
+Each function returns scapy packets in order, `gap` seconds apart from `start` seconds on; addresses
+are literals of one family. Raises CraftError where the two are not.
+"""
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, Any
+
+from pcaps.craft import layer_class, nanoseconds, packet_time
+from pcaps.errors import CraftError
+
+if TYPE_CHECKING:
+    from scapy.packet import Packet
+
+SEQUENCE_MASK = 0xFFFF_FFFF
+
+
+@dataclass
+class Host:
+    """One end of an exchange; `next` is the sequence number of the next byte that it sends."""
+
+    address: str
+    port: int
+    next: int = 0
+
+
+@dataclass
+class Exchange:
+    """Packets between two hosts, collected in order."""
+
+    client: Host
+    server: Host
+    start: float
+    gap: float
+    packets: "list[Packet]" = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        try:
+            versions = {ip_address(host.address).version for host in (self.client, self.server)}
+        except ValueError as error:
+            raise CraftError(f"{error}; names are not looked up") from None
+        if len(versions) != 1:
+            raise CraftError(f"{self.client.address} and {self.server.address} are not of one family")
+        self.version = versions.pop()
+
+    def send(self, sender: Host, *layers: "Packet") -> None:
+        """One packet from `sender` to the other end, behind a new IP header."""
+        receiver = self.peer(sender)
+        packet = layer_class("IP" if self.version == 4 else "IPv6")(src=sender.address, dst=receiver.address)
+        for layer in layers:
+            packet = packet / layer
+        first, gap = nanoseconds(Decimal(str(self.start))), nanoseconds(Decimal(str(self.gap)))
+        packet.time = packet_time(first + len(self.packets) * gap)
+        self.packets.append(packet)
+
+    def peer(self, host: Host) -> Host:
+        """The other end."""
+        return self.server if host is self.client else self.client
+
+    def segment(self, sender: Host, flags: str, data: bytes = b"", options: "list[Any] | None" = None) -> None:
+        """One TCP segment; SYN and FIN take a sequence number each, as every byte does (RFC 9293 section 3.4)."""
+        receiver = self.peer(sender)
+        tcp = layer_class("TCP")(
+            sport=sender.port,
+            dport=receiver.port,
+            flags=flags,
+            seq=sender.next,
+            ack=receiver.next if "A" in flags else 0,
+            window=0xFFFF,
+            options=options or [],
+        )
+        self.send(sender, *((tcp, layer_class("Raw")(data)) if data else (tcp,)))
+        sender.next = (sender.next + len(data) + ("S" in flags) + ("F" in flags)) & SEQUENCE_MASK
+
+    def deliver(self, sender: Host, data: bytes, mss: int) -> None:
+        """Data in segments of `mss` bytes, the last one pushed, and the receiver's acknowledgement."""
+        for at in range(0, len(data), mss):
+            self.segment(sender, "PA" if at + mss >= len(data) else "A", data[at : at + mss])
+        if data:
+            self.segment(self.peer(sender), "A")
+
+
+def tcp_conversation(
+    client: str,
+    server: str,
+    *,
+    sport: int = 40000,
+    dport: int = 80,
+    request: bytes = b"",
+    response: bytes = b"",
+    close: bool = True,
+    start: float = 0.0,
+    gap: float = 0.01,
+    mss: int = 1460,
+    client_isn: int = 1000,
+    server_isn: int = 5000,
+) -> "list[Packet]":
+    """A TCP connection: handshake, request, response, and the close by the client.
+
+    Segments: SYN, SYN-ACK, ACK; the request in segments of at most `mss` bytes and its ACK; the
+    response and its ACK; then, unless `close` is false, FIN-ACK, ACK, FIN-ACK, ACK (RFC 9293 figures
+    6 and 12). Sequence numbers start at the two ISNs (0 to 2**32 - 1) and wrap.
+    """
+    exchange = Exchange(Host(client, sport, client_isn), Host(server, dport, server_isn), start, gap)
+    near, far = exchange.client, exchange.server
+    options = [("MSS", mss), ("SAckOK", b"")]
+    exchange.segment(near, "S", options=options)
+    exchange.segment(far, "SA", options=options)
+    exchange.segment(near, "A")
+    exchange.deliver(near, request, mss)
+    exchange.deliver(far, response, mss)
+    if close:
+        for host in (near, far):
+            exchange.segment(host, "FA")
+            exchange.segment(exchange.peer(host), "A")
+    return exchange.packets
+
+
+def udp_exchange(
+    client: str,
+    server: str,
+    *,
+    sport: int = 40000,
+    dport: int = 53,
+    request: bytes = b"",
+    response: bytes | None = b"",
+    start: float = 0.0,
+    gap: float = 0.01,
+) -> "list[Packet]":
+    """A datagram and its answer; `response=None` is no answer."""
+    exchange = Exchange(Host(client, sport), Host(server, dport), start, gap)
+    for host, data in ((exchange.client, request), (exchange.server, response)):
+        if data is not None:
+            udp = layer_class("UDP")(sport=host.port, dport=exchange.peer(host).port)
+            exchange.send(host, udp, layer_class("Raw")(data))
+    return exchange.packets
+
+
+def ping(
+    client: str,
+    server: str,
+    *,
+    count: int = 1,
+    identifier: int = 1,
+    data: bytes = b"abcdefgh",
+    reply: bool = True,
+    start: float = 0.0,
+    gap: float = 0.01,
+) -> "list[Packet]":
+    """`count` echo requests, each followed by its reply unless `reply` is false (RFC 792, RFC 4443)."""
+    exchange = Exchange(Host(client, 0), Host(server, 0), start, gap)
+    for sequence in range(1, count + 1):
+        exchange.send(exchange.client, _echo(exchange, False, identifier, sequence), layer_class("Raw")(data))
+        if reply:
+            exchange.send(exchange.server, _echo(exchange, True, identifier, sequence), layer_class("Raw")(data))
+    return exchange.packets
+
+
+def _echo(exchange: Exchange, reply: bool, identifier: int, sequence: int) -> "Packet":
+    if exchange.version == 4:
+        return layer_class("ICMP")(type="echo-reply" if reply else "echo-request", id=identifier, seq=sequence)
+    return layer_class("ICMPv6EchoReply" if reply else "ICMPv6EchoRequest")(id=identifier, seq=sequence)
