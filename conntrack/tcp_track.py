@@ -67,11 +67,11 @@ SHORTENED_ABOVE = 120_000_000_000  # ns; nf_tcp_handle_invalid shortens only lon
 @kernel
 def open_tcp(entry: Entry, p: Packet, settings: Settings) -> int:
     """Prepare a candidate for its first segment; FINE, BAD_FLAGS or MID_STREAM (tcp_new)."""
-    flag_class = i64(settings.flag_classes[i64(p["tcp_flags"])])
+    flag_class = i64(settings["flag_classes"][i64(p["tcp_flags"])])
     if flag_class == BAD_FLAG_SET:
         return BAD_FLAGS
-    to = i64(settings.transitions[ORIGINAL, flag_class, NONE])
-    loose = i64(settings.switches[S_TCP_LOOSE]) != 0
+    to = i64(settings["transitions"][ORIGINAL, flag_class, NONE])
+    loose = i64(settings["switches"][S_TCP_LOOSE]) != 0
     if to == INVALID or (to != SYN_SENT and not loose):
         return MID_STREAM
     entry["state"] = NONE
@@ -245,7 +245,7 @@ def handle_invalid(entry: Entry, direction: int, flag_class: int, settings: Sett
         entry["last_direction"] = direction
         return
     left = i64(entry["expires"]) - now
-    short = i64(settings.timeouts[T_UNACKNOWLEDGED])
+    short = i64(settings["timeouts"][T_UNACKNOWLEDGED])
     if left >= SHORTENED_ABOVE and left > short:
         entry["expires"] = now + short
 
@@ -253,14 +253,14 @@ def handle_invalid(entry: Entry, direction: int, flag_class: int, settings: Sett
 @kernel
 def idle_time(entry: Entry, state: int, flag_class: int, settings: Settings) -> int:
     """How long (ns) the entry lives without another packet, now that this one was accepted."""
-    normal = i64(settings.timeouts[i64(settings.state_timeouts[state])])
-    retrans = i64(settings.timeouts[T_MAX_RETRANS])
-    unacknowledged = i64(settings.timeouts[T_UNACKNOWLEDGED])
+    normal = i64(settings["timeouts"][i64(settings["state_timeouts"][state])])
+    retrans = i64(settings["timeouts"][T_MAX_RETRANS])
+    unacknowledged = i64(settings["timeouts"][T_UNACKNOWLEDGED])
     sides = i64(entry["side"][0]) | i64(entry["side"][1])
-    if i64(entry["retransmissions"]) >= i64(settings.switches[N_MAX_RETRANS]) and normal > retrans:
+    if i64(entry["retransmissions"]) >= i64(settings["switches"][N_MAX_RETRANS]) and normal > retrans:
         return retrans
     if flag_class == CLASS_RST:
-        return i64(settings.timeouts[T_CLOSE])
+        return i64(settings["timeouts"][T_CLOSE])
     if sides & DATA_UNACKNOWLEDGED and normal > unacknowledged:
         return unacknowledged
     if i64(entry["last_win"]) == 0 and normal > retrans:
@@ -284,7 +284,7 @@ def accept(entry: Entry, direction: int, flag_class: int, old: int, new: int, se
         if flag_class == CLASS_SYN and old == SYN_SENT:
             return PASS  # SYNs sent again do not keep an entry alive
         if new == ESTABLISHED:
-            lifetime = min(lifetime, i64(settings.timeouts[T_UNACKNOWLEDGED]))
+            lifetime = min(lifetime, i64(settings["timeouts"][T_UNACKNOWLEDGED]))
     elif not status & ASSURED and old in (SYN_RECV, ESTABLISHED) and new == ESTABLISHED:
         entry["status"] = status | ASSURED
     entry["expires"] = now + lifetime
@@ -294,12 +294,12 @@ def accept(entry: Entry, direction: int, flag_class: int, old: int, new: int, se
 @kernel
 def track_tcp(entry: Entry, direction: int, p: Packet, settings: Settings, now: int) -> int:
     """One segment of a live entry, or the first of a candidate: PASS, REPEAT, KILL or a cause."""
-    flag_class = i64(settings.flag_classes[i64(p["tcp_flags"])])
+    flag_class = i64(settings["flag_classes"][i64(p["tcp_flags"])])
     if flag_class == BAD_FLAG_SET:
         return BAD_FLAGS
     old = i64(entry["state"])
-    new = i64(settings.transitions[direction, flag_class, old])
-    if i64(settings.switches[S_TCP_STATE]) == LIBERAL:
+    new = i64(settings["transitions"][direction, flag_class, old])
+    if i64(settings["switches"][S_TCP_STATE]) == LIBERAL:
         return track_liberal(entry, direction, flag_class, old, new, settings, now)
     checks_window = True
 
@@ -325,7 +325,7 @@ def track_tcp(entry: Entry, direction: int, p: Packet, settings: Settings, now: 
         if i64(entry["last_flags"]) & SIMULTANEOUS_OPEN:
             new = ESTABLISHED
     elif new == CLOSE and flag_class == CLASS_RST:
-        ignore_invalid = i64(settings.switches[S_IGNORE_INVALID_RST]) != 0
+        ignore_invalid = i64(settings["switches"][S_IGNORE_INVALID_RST]) != 0
         reset = judge_reset(entry, direction, old, p, ignore_invalid)
         if reset == RESET_INVALID:
             return WINDOW
@@ -334,7 +334,7 @@ def track_tcp(entry: Entry, direction: int, p: Packet, settings: Settings, now: 
             new = old
 
     if checks_window:
-        be_liberal = i64(settings.switches[S_TCP_BE_LIBERAL]) != 0
+        be_liberal = i64(settings["switches"][S_TCP_BE_LIBERAL]) != 0
         where = in_window(entry, direction, flag_class, p, be_liberal)
         if where == PASS_UNCHANGED:
             return PASS

@@ -6,10 +6,9 @@ Where AWS is silent its set follows Linux.
 """
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from conntrack.icmp import query_array
 from conntrack.tcp import FLAG_CLASSES, STATES, TRANSITIONS
@@ -120,20 +119,19 @@ NUMBERS = {"tcp_max_retrans": (3, 0, 255)}  # default, lowest, highest
 N_MAX_RETRANS = len(SWITCHES)
 
 
-class Settings(NamedTuple):
-    """What tracking needs to know, as arrays: kernels take it as one argument.
-
-    `timeouts` are ns by the T_ numbers, `switches` codes by the S_ numbers (then N_), `transitions`
-    uint8[direction, class, state], `flag_classes` uint8[256], `state_timeouts` a T_ number for each TCP
-    state, `queries` int16[2, 256]: the query type of an ICMP or ICMPv6 type, -1 where it has none.
-    """
-
-    timeouts: NDArray[np.int64]
-    switches: NDArray[np.int64]
-    transitions: NDArray[np.uint8]
-    flag_classes: NDArray[np.uint8]
-    state_timeouts: NDArray[np.int64]
-    queries: NDArray[np.int16]
+# What tracking needs to know, as one record: kernels take it as one argument, which costs them nothing.
+SETTINGS = np.dtype(
+    [
+        ("timeouts", np.int64, (len(TIMEOUTS),)),  # ns, by the T_ numbers
+        ("switches", np.int64, (len(SWITCHES) + len(NUMBERS),)),  # codes by the S_ numbers, then N_
+        ("transitions", np.uint8, TRANSITIONS.shape),  # by direction, flag class, state
+        ("flag_classes", np.uint8, FLAG_CLASSES.shape),  # by flag byte
+        ("state_timeouts", np.int64, (len(STATES),)),  # a T_ number for each TCP state
+        ("queries", np.int16, (2, 256)),  # the query type of an ICMP, ICMPv6 type; -1 where none
+    ],
+    align=True,
+)
+Settings = Any  # one record of dtype SETTINGS
 
 
 STATE_TIMEOUTS = (
@@ -195,13 +193,13 @@ def nearest(name: str) -> str:
 
 
 def settings(values: Mapping[str, int | str]) -> Settings:
-    """The arrays of what `effective` gave."""
+    """The record of what `effective` gave."""
     switches = [row.words.index(str(values[row.name])) for row in SWITCHES]
-    return Settings(
-        timeouts=np.array([int(values[name]) * NS for name in TIMEOUT_NAMES], np.int64),
-        switches=np.array([*switches, int(values["tcp_max_retrans"])], np.int64),
-        transitions=TRANSITIONS,
-        flag_classes=FLAG_CLASSES,
-        state_timeouts=np.array(STATE_TIMEOUTS, np.int64),
-        queries=query_array(),
-    )
+    record = np.zeros(1, SETTINGS)[0]
+    record["timeouts"] = [int(values[name]) * NS for name in TIMEOUT_NAMES]
+    record["switches"] = [*switches, *(int(values[name]) for name in NUMBERS)]
+    record["transitions"] = TRANSITIONS
+    record["flag_classes"] = FLAG_CLASSES
+    record["state_timeouts"] = STATE_TIMEOUTS
+    record["queries"] = query_array()
+    return record

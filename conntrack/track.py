@@ -76,7 +76,7 @@ def has_ports(protocol: int, settings: Settings) -> bool:
     """Protocols whose connections are told apart by ports."""
     if protocol in (TCP, UDP):
         return True
-    return protocol in (UDPLITE, SCTP) and i64(settings.switches[S_PORT_PROTOCOLS]) != AWS_PORTS
+    return protocol in (UDPLITE, SCTP) and i64(settings["switches"][S_PORT_PROTOCOLS]) != AWS_PORTS
 
 
 @kernel
@@ -111,7 +111,7 @@ def set_key(
     ICMP and ICMPv6 have a key only for queries and their answers; the code is part of it.
     """
     if is_icmp(family, protocol):
-        query = i64(settings.queries[1 if family == 6 else 0, src_port])
+        query = i64(settings["queries"][1 if family == 6 else 0, src_port])
         if query == ASKS_NOTHING:
             return -1
         a_port = (query << 8) | dst_port
@@ -178,7 +178,7 @@ def quoted_key(key: Entry, eni: int, p: Packet, settings: Settings) -> int:
 def track_udp(entry: Entry, direction: int, settings: Settings, now: int) -> int:
     """UDP: a stream lives longer. Linux: answered and older than 2 s; AWS: a second transaction."""
     status = i64(entry["status"])
-    if i64(settings.switches[S_UDP_STREAM]) == AWS_STREAM:
+    if i64(settings["switches"][S_UDP_STREAM]) == AWS_STREAM:
         phase = i64(entry["state"])
         if (direction == REPLY and phase in (ONE_WAY, ASKED_AGAIN)) or (direction == ORIGINAL and phase == ANSWERED):
             phase += 1
@@ -190,7 +190,7 @@ def track_udp(entry: Entry, direction: int, settings: Settings, now: int) -> int
         stream = status & SEEN_REPLY != 0 and now > i64(entry["stream"])
     if stream:
         entry["status"] = status | ASSURED
-    entry["expires"] = now + i64(settings.timeouts[T_UDP_STREAM if stream else T_UDP])
+    entry["expires"] = now + i64(settings["timeouts"][T_UDP_STREAM if stream else T_UDP])
     return PASS
 
 
@@ -200,7 +200,7 @@ def track_pair(entry: Entry, first: int, later: int, settings: Settings, now: in
     answered = i64(entry["status"]) & SEEN_REPLY != 0
     if answered:
         entry["status"] = i64(entry["status"]) | ASSURED
-    entry["expires"] = now + i64(settings.timeouts[later if answered else first])
+    entry["expires"] = now + i64(settings["timeouts"][later if answered else first])
     return PASS
 
 
@@ -217,9 +217,9 @@ def track_entry(entry: Entry, direction: int, p: Packet, settings: Settings, now
     if protocol == GRE:
         return track_pair(entry, T_GRE, T_GRE_STREAM, settings, now)
     if is_icmp(i64(p["family"]), protocol):
-        entry["expires"] = now + i64(settings.timeouts[T_ICMP if protocol == ICMP else T_ICMPV6])
+        entry["expires"] = now + i64(settings["timeouts"][T_ICMP if protocol == ICMP else T_ICMPV6])
         return PASS
-    entry["expires"] = now + i64(settings.timeouts[T_GENERIC])
+    entry["expires"] = now + i64(settings["timeouts"][T_GENERIC])
     return PASS
 
 

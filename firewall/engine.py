@@ -217,4 +217,3 @@ class Firewall:
             expires_in=(int(entry["expires"]) - now) / NS,
             rule=self.rules[rule].name if rule >= 0 else "",
         )
-

@@ -75,7 +75,7 @@ def judge_tracked(
     reason = i64(policy.cause_reasons[cause])
     family = i64(p["family"])
     error = is_icmp(family, i64(p["protocol"])) and is_icmp_error(family, i64(p["src_port"]))
-    if error and i64(settings.switches[S_ICMP_ERRORS]) == AWS_ERRORS and cause != FRAGMENT:
+    if error and i64(settings["switches"][S_ICMP_ERRORS]) == AWS_ERRORS and cause != FRAGMENT:
         rule = permits(policy, eni, direction, p, peer_hi, peer_lo)
         reason = by_rule(rule, direction, verdict.RULE)
     elif ct_state == NEW:
@@ -131,7 +131,7 @@ def judge_at(
     if service != NOT_EXEMPT:
         row["rule"] = -2 - service
         reason = verdict.EXEMPTED
-    elif status == BAD_IP_CHECKSUM and i64(settings.switches[S_IP_CHECKSUM]) != 0:
+    elif status == BAD_IP_CHECKSUM and i64(settings["switches"][S_IP_CHECKSUM]) != 0:
         reason = verdict.BAD_HEADER
     elif not_delivered(p, family, policy):
         reason = verdict.NOT_DELIVERED

@@ -169,8 +169,7 @@ def compile_rules(
         for version in (4, 6):
             start = len(spans)
             spans += [
-                (low >> HALF, low & LOW, high >> HALF, high & LOW)
-                for low, high in intervals(networks or (), version)
+                (low >> HALF, low & LOW, high >> HALF, high & LOW) for low, high in intervals(networks or (), version)
             ]
             bounds.append((start, len(spans)))
         first, second = port_bounds(rule, profile)

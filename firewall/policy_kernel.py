@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from firewall.policy import Policy
-from pcaps.accelerate import kernel
+from pcaps.accelerate import i64, kernel
 from pcaps.batch import Packet
 from pcaps.wire import ICMPV6, UDP
 
@@ -38,7 +38,7 @@ def owner(owners: NDArray[np.void], hi: np.uint64, lo: np.uint64) -> int:
         else:
             high = middle
     if low < len(owners) and owners[low]["hi"] == hi and owners[low]["lo"] == lo:
-        return np.int64(owners[low]["eni"])
+        return i64(owners[low]["eni"])
     return NOBODY
 
 
@@ -61,28 +61,28 @@ def permits(policy: Policy, eni: int, direction: int, p: Packet, peer_hi: np.uin
 
     NO_RULE if none does, UNKNOWN_PEER if none does but a rule with unknown members might.
     """
-    protocol = np.int64(p["protocol"])
-    first = np.int64(p["src_port"])
-    second = np.int64(p["dst_port"])
-    v4 = np.int64(p["family"]) == 4
+    protocol = i64(p["protocol"])
+    first = i64(p["src_port"])
+    second = i64(p["dst_port"])
+    v4 = i64(p["family"]) == 4
     found = NO_RULE
     at = 2 * eni + direction - 1
-    for row in range(np.int64(policy.starts[at]), np.int64(policy.starts[at + 1])):
+    for row in range(i64(policy.starts[at]), i64(policy.starts[at + 1])):
         rule = policy.rules[row]
-        wanted = np.int64(rule["protocol"])
+        wanted = i64(rule["protocol"])
         if wanted not in (-1, protocol):
             continue
-        if second < np.int64(rule["second_low"]) or second > np.int64(rule["second_high"]):
+        if second < i64(rule["second_low"]) or second > i64(rule["second_high"]):
             continue
-        if first < np.int64(rule["first_low"]) or first > np.int64(rule["first_high"]):
+        if first < i64(rule["first_low"]) or first > i64(rule["first_high"]):
             continue
-        if np.int64(rule["unknown"]):
+        if i64(rule["unknown"]):
             found = UNKNOWN_PEER
             continue
-        start = np.int64(rule["v4"][0] if v4 else rule["v6"][0])
-        stop = np.int64(rule["v4"][1] if v4 else rule["v6"][1])
+        start = i64(rule["v4"][0] if v4 else rule["v6"][0])
+        stop = i64(rule["v4"][1] if v4 else rule["v6"][1])
         if in_spans(policy.spans, start, stop, peer_hi, peer_lo):
-            return np.int64(rule["rule"])
+            return i64(rule["rule"])
     return found
 
 
@@ -94,22 +94,22 @@ def exempt_service(policy: Policy, p: Packet, incoming: bool, peer_hi: np.uint64
     """
     if len(policy.exemptions) == 0:
         return NOT_EXEMPT
-    protocol = np.int64(p["protocol"])
-    service_port = np.int64(p["src_port"] if incoming or protocol == ICMPV6 else p["dst_port"])
+    protocol = i64(p["protocol"])
+    service_port = i64(p["src_port"] if incoming or protocol == ICMPV6 else p["dst_port"])
     dhcp = protocol == UDP and (
         DHCP_PORTS_LOW <= service_port <= DHCP_PORTS_HIGH or DHCPV6_PORTS_LOW <= service_port <= DHCPV6_PORTS_HIGH
     )
-    special = np.int64(peer_lo >> np.uint64(16)) == LINK_LOCAL_V4 and peer_hi == 0
-    special = special or np.int64(peer_hi >> np.uint64(32)) == AWS_V6
+    special = i64(peer_lo >> np.uint64(16)) == LINK_LOCAL_V4 and peer_hi == 0
+    special = special or i64(peer_hi >> np.uint64(32)) == AWS_V6
     if not (dhcp or special or protocol == ICMPV6):
         return NOT_EXEMPT
     for row in range(len(policy.exemptions)):
         exemption = policy.exemptions[row]
-        if np.int64(exemption["protocol"]) != protocol:
+        if i64(exemption["protocol"]) != protocol:
             continue
-        if service_port < np.int64(exemption["low"]) or service_port > np.int64(exemption["high"]):
+        if service_port < i64(exemption["low"]) or service_port > i64(exemption["high"]):
             continue
-        anyone = np.int64(exemption["any"]) != 0
+        anyone = i64(exemption["any"]) != 0
         if anyone or (exemption["hi"] == peer_hi and exemption["lo"] == peer_lo):
-            return np.int64(exemption["service"])
+            return i64(exemption["service"])
     return NOT_EXEMPT

@@ -20,7 +20,7 @@ import tempfile
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 
 Mode = Literal["compiled", "interpreted"]
 MODES: tuple[Mode, Mode] = ("compiled", "interpreted")
@@ -105,9 +105,10 @@ def _without_literals(dispatcher: Any) -> Any:
     """Compile a kernel once for all constants; numba would do it anew for each one it is called with."""
     from numba.core import types
 
+    plain: Callable[[Any], Any] = types.unliteral
     template = dispatcher.get_call_template
     dispatcher.get_call_template = lambda args, kws: template(
-        tuple(types.unliteral(kind) for kind in args), {name: types.unliteral(kind) for name, kind in kws.items()}
+        tuple(map(plain, args)), {name: plain(kind) for name, kind in kws.items()}
     )
     return dispatcher
 
@@ -119,13 +120,17 @@ def _jit(*, from_python: bool) -> Callable[[Any], Any]:
     folder = cache_folder()
     if folder is not None:
         numba.config.CACHE_DIR = str(folder)  # type: ignore[attr-defined]  # set by numba at import
-    return numba.njit(
-        nogil=True,
-        boundscheck=True,  # captures are hostile, and the checked build is the tested one
-        cache=folder is not None,
-        no_cpython_wrapper=not from_python,  # making these wrappers takes a third of the compile time
-        no_cfunc_wrapper=True,
-    )
+    njit: Any = numba.njit  # its types do not tell all of its options
+    options = {
+        "nogil": True,
+        "boundscheck": True,  # captures are hostile, and the checked build is the tested one
+        "cache": folder is not None,
+        "_nrt": False,  # kernels allocate nothing, so no array needs its references counted
+        "forceinline": not from_python,  # an argument that is a tuple of arrays is dear to pass
+        "no_cpython_wrapper": not from_python,  # making these wrappers takes a third of the compile time
+        "no_cfunc_wrapper": True,
+    }
+    return cast("Callable[[Any], Any]", njit(**options))
 
 
 def widening() -> Callable[[Any], int]:

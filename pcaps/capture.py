@@ -17,12 +17,29 @@ from pcaps.reader import Reader, open_reader
 class Capture(Protocol):
     """What a replay reads: batches of packets and what is to be said about the reading."""
 
-    names: tuple[str, ...]  # PacketBatch.capture indexes it
-    warnings: list[str]  # grows while reading
-    packets: int  # read so far, those that the filter leaves out included
-    filtered_out: int
-    bytes_total: int | None  # None where a pipe does not tell
-    bytes_read: int
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What PacketBatch.capture indexes."""
+
+    @property
+    def warnings(self) -> list[str]:
+        """What was cut or damaged; grows while reading."""
+
+    @property
+    def packets(self) -> int:
+        """Packets read so far, those that the filter leaves out included."""
+
+    @property
+    def filtered_out(self) -> int:
+        """Packets that the filter left out so far."""
+
+    @property
+    def bytes_total(self) -> int | None:
+        """Bytes to read; None where a pipe does not tell."""
+
+    @property
+    def bytes_read(self) -> int:
+        """Bytes read so far."""
 
     def batches(self) -> Iterator[PacketBatch]:
         """Packets in order; each batch owns its rows."""
@@ -190,7 +207,7 @@ class FrameCapture:
     def __init__(self, frames: Iterable[Frame], name: str = "crafted", bpf: str | None = None) -> None:
         self._frames = list(frames)
         self._select = PacketFilter(bpf) if bpf is not None else None
-        self.names = (name,)
+        self.names: tuple[str, ...] = (name,)
         self.warnings: list[str] = []
         self.packets = 0
         self.filtered_out = 0

@@ -5,7 +5,6 @@ are literals of one family. Raises CraftError where the two are not.
 """
 
 from dataclasses import dataclass, field
-from decimal import Decimal
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +12,7 @@ from pcaps.craft import layer_class, nanoseconds, packet_time
 from pcaps.errors import CraftError
 
 if TYPE_CHECKING:
-    from scapy.packet import Packet
+    from pcaps.craft import Packet
 
 SEQUENCE_MASK = 0xFFFF_FFFF
 
@@ -52,8 +51,7 @@ class Exchange:
         packet = layer_class("IP" if self.version == 4 else "IPv6")(src=sender.address, dst=receiver.address)
         for layer in layers:
             packet = packet / layer
-        first, gap = nanoseconds(Decimal(str(self.start))), nanoseconds(Decimal(str(self.gap)))
-        packet.time = packet_time(first + len(self.packets) * gap)
+        packet.time = packet_time(nanoseconds(self.start) + len(self.packets) * nanoseconds(self.gap))
         self.packets.append(packet)
 
     def peer(self, host: Host) -> Host:

@@ -30,9 +30,10 @@ from pcaps.spread import MAX_PACKETS, Kind, ValueProblem, spread
 from pcaps.wire import ETHERTYPE_IPV6
 
 if TYPE_CHECKING:
-    from scapy.packet import Packet
+    from scapy.packet import Packet as Packet  # noqa: PLC0414  (for the modules that build on this one)
 
-MAX_WORK = 1 << 22  # packets times characters of their expression
+MAX_CHARACTERS = 1 << 22  # packets times characters of their expression
+MAX_BUILT = 50_000  # packets times layers of their expression
 GAP = 1_000_000  # ns between crafted packets that say no time
 
 # What scapy would look up on this machine: its routes, its interfaces' addresses, ARP.
@@ -131,7 +132,7 @@ def _stack_packets(expression: Expression, stack: Stack, most: int) -> "list[Pac
     if count > most:
         what = "one layer is wanted here" if most == 1 else f"at most {most:,} are made at once"
         raise expression.wrong(span, f"stands for {count:,} packets: {what}")
-    if count * len(expression.text) > MAX_WORK:
+    if count * len(expression.text) > MAX_CHARACTERS or count * expression.layers > MAX_BUILT:
         raise expression.wrong(span, f"{count:,} packets of so long an expression: write fewer, or split it")
     layers = [
         [
@@ -321,7 +322,6 @@ def _frames(packet: "Packet", here: Sequence[str]) -> list[Frame]:
 
 
 def _built(packet: "Packet", here: Sequence[str]) -> bytes:
-    packet = packet.copy()  # layers inside fields are still the user's
     _fill_ends(packet, here)
     for layer in packet.iterpayloads():
         _fill(layer)
@@ -332,7 +332,10 @@ def _dissected(frame: Frame) -> "Packet":
     names = [link.layer for link in LINKS if link.number == frame.link] or ["Raw"]
     if "IP" in names:
         names = [{4: "IP", 6: "IPv6"}.get(frame.data[0] >> 4 if frame.data else 0, "Raw")]
-    packet = layer_class(names[0])(frame.data)
+    try:
+        packet = layer_class(names[0])(frame.data)
+    except Exception:  # noqa: BLE001  (scapy's fields raise whatever Python raises; inner layers it makes Raw itself)
+        packet = layer_class("Raw")(frame.data)
     packet.time = packet_time(frame.time)
     packet.wirelen = frame.wirelen
     return packet
@@ -372,9 +375,11 @@ def _fill(layer: "Packet") -> None:
             layer.setfieldval(name, value)
     for field in layer.packetfields:
         held: Any = layer.fields.get(field.name)
-        for stack in held if isinstance(held, list) else [held]:
-            for inner in stack.iterpayloads() if hasattr(stack, "iterpayloads") else ():
-                _fill(inner)
+        if held:
+            held = layer.fields[field.name] = layer.copy_field_value(field.name, held)  # it is still the user's
+            for stack in held if isinstance(held, list) else [held]:
+                for inner in stack.iterpayloads() if hasattr(stack, "iterpayloads") else ():
+                    _fill(inner)
 
 
 def _fill_ends(packet: "Packet", here: Sequence[str]) -> None:

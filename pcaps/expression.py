@@ -20,6 +20,8 @@ from pcaps.errors import CraftError
 # Expressions come from strangers too (a web page, a ticket): what they may cost is bounded.
 MAX_TEXT = 64 * 1024  # characters
 MAX_LAYERS = 50  # joined by / in one packet
+MAX_ALL_LAYERS = 1000  # in one packet, those in fields too
+MAX_DEPTH = 5  # layers in fields of layers: scapy builds what lies deep over and over
 MAX_INTEGER = 1 << 128  # an IPv6 address is the widest number of a header
 
 SHOWN = 100  # characters of the expression that an error shows
@@ -78,7 +80,8 @@ class Expression:
         self._starts = [0, *accumulate(len(line) + 1 for line in self._lines)]
         if not self.text:
             raise self.wrong(Span(0, 0), f"empty: {ONLY_LAYERS}")
-        self.stack = self._stack(self._parse())
+        self.layers = 0  # all of them, those in fields too
+        self.stack = self._stack(self._parse(), 0)
 
     def wrong(self, span: Span, message: str) -> CraftError:
         """The error to raise: message, the line of the text, carets under `span`."""
@@ -120,26 +123,31 @@ class Expression:
         text = self._lines[line - 1]
         return column if text.isascii() else len(text.encode()[:column].decode())
 
-    def _stack(self, node: ast.expr) -> Stack:
-        layers = tuple(self._layers(node))
+    def _stack(self, node: ast.expr, depth: int) -> Stack:
+        if depth > MAX_DEPTH:
+            raise self.wrong(self._span(node), f"layers in fields of layers, more than {MAX_DEPTH} deep")
+        layers = tuple(self._layers(node, depth))
         if len(layers) > MAX_LAYERS:
             raise self.wrong(self._span(node), f"{len(layers)} layers, more than {MAX_LAYERS}")
         return Stack(layers)
 
-    def _layers(self, node: ast.expr) -> Iterator[Layer]:
+    def _layers(self, node: ast.expr, depth: int) -> Iterator[Layer]:
         operands = []
         while isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div):
             operands.append(node.right)
             node = node.left
-        yield self._layer(node)
+        yield self._layer(node, depth)
         for operand in reversed(operands):
             if isinstance(operand, ast.BinOp):
-                yield from self._layers(operand)
+                yield from self._layers(operand, depth)
             else:
-                yield self._layer(operand)
+                yield self._layer(operand, depth)
 
-    def _layer(self, node: ast.expr) -> Layer:
+    def _layer(self, node: ast.expr, depth: int) -> Layer:
         span = self._span(node)
+        self.layers += 1
+        if self.layers > MAX_ALL_LAYERS:
+            raise self.wrong(span, f"more than {MAX_ALL_LAYERS:,} layers")
         if isinstance(node, ast.Constant) and isinstance(node.value, str | bytes):
             return Layer("Raw", (Argument("load", node.value, span),), span)
         if isinstance(node, ast.Name):
@@ -149,7 +157,7 @@ class Expression:
         name = node.func.id
         arguments = (
             *(self._positional(name, argument) for argument in node.args),
-            *(self._keyword(keyword) for keyword in node.keywords),
+            *(self._keyword(keyword, depth) for keyword in node.keywords),
         )
         seen: set[str] = set()
         for argument in arguments:
@@ -165,21 +173,21 @@ class Expression:
             raise self.wrong(self._span(node), "arguments are written field=value")
         return Argument("load", value, self._span(node))
 
-    def _keyword(self, keyword: ast.keyword) -> Argument:
+    def _keyword(self, keyword: ast.keyword, depth: int) -> Argument:
         span = self._span(keyword.value)
         if keyword.arg is None:
             raise self.wrong(span, "arguments are written field=value; ** is not")
-        return Argument(keyword.arg, self._value(keyword.value), span)
+        return Argument(keyword.arg, self._value(keyword.value, depth), span)
 
-    def _value(self, node: ast.expr) -> Value:
+    def _value(self, node: ast.expr, depth: int) -> Value:
         if isinstance(node, ast.List):
-            return [self._value(item) for item in node.elts]
+            return [self._value(item, depth) for item in node.elts]
         if isinstance(node, ast.Tuple):
-            return tuple(self._value(item) for item in node.elts)
+            return tuple(self._value(item, depth) for item in node.elts)
         if isinstance(node, ast.Call) or (isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div)):
-            return self._stack(node)
+            return self._stack(node, depth + 1)
         if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
-            number = self._value(node.operand) if isinstance(node.operand, ast.Constant) else None
+            number = self._value(node.operand, depth) if isinstance(node.operand, ast.Constant) else None
             if isinstance(number, int | float) and not isinstance(number, bool):
                 return -number
         if not isinstance(node, ast.Constant) or not isinstance(node.value, LITERALS):

@@ -42,11 +42,11 @@ def differences(case: Case, config: str) -> list[str]:
     assert [row["packet"] for row in found] == list(range(1, len(recorded.verdicts) + 1))
     lines = []
     for row, verdict, ct, entry in zip(found, recorded.verdicts, recorded.ct, recorded.entry, strict=True):
-        ours = (row["verdict"], row["ct_state"])
-        kernel = (LETTERS[verdict], CT_LETTERS[ct])
+        ours = [row["verdict"], row["ct_state"]]
+        kernel: list[str | None] = [LETTERS[verdict], CT_LETTERS[ct]]
         if row["protocol"] == TCP:
-            ours += (row["tcp_state"],)
-            kernel += (TCP_LETTERS.get(entry),)
+            ours.append(row["tcp_state"])
+            kernel.append(TCP_LETTERS.get(entry))
         if ours != kernel:
             lines.append(f"{row['packet']}: eniwall {ours} {row['reason']}, kernel {kernel}")
     return lines

@@ -1,0 +1,1 @@
+"""Synthetic captures, and how fast they are judged."""

@@ -1,0 +1,266 @@
+"""A state graph as SVG: the usual way of a connection downwards, what leaves it beside it.
+
+Skipped and backward changes run in lanes on the left. What every state can do alike is one rail on the
+right. Places follow from the graph; nothing is positioned by name.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import NamedTuple
+
+from docs.state_graph import ARROW_MEANINGS, Edge, Graph, longest_path
+
+# --- pixels --------------------------------------------------------------------------------------------
+MARGIN = 28
+STEP = 88  # from one state of the usual way to the next
+BOX_WIDTH, BOX_HEIGHT = 150, 46
+DOT = 9
+LANE = 78
+GAP = 108  # between the usual way and the states beside it
+RAIL_GAP = 30
+PORT = 13  # between lines that end at one box
+BEND = 10
+LINE = 15
+
+STYLE = """
+.card { fill: #ffffff; stroke: #d0d7de }
+.box { fill: #f6f8fa; stroke: #57606a; stroke-width: 1.5 }
+.start, .head { fill: #57606a }
+.line { fill: none; stroke: #57606a; stroke-width: 1.5 }
+.rail { fill: none; stroke: #cf222e; stroke-width: 1.5 }
+.stub { stroke-dasharray: 2 4; stroke-width: 1.2 }
+.rail-head { fill: #cf222e }
+text { font-family: system-ui, -apple-system, "Segoe UI", "DejaVu Sans", sans-serif; fill: #1f2328 }
+.name { font-size: 14px; font-weight: 600; text-anchor: middle }
+.time, .note { font-size: 12px; fill: #57606a }
+.time { text-anchor: middle }
+.label { font-size: 12.5px; stroke: #ffffff; stroke-width: 5px; stroke-linejoin: round; paint-order: stroke }
+.middle { text-anchor: middle }
+@media (prefers-color-scheme: dark) {
+  .card { fill: #0d1117; stroke: #30363d }
+  .box { fill: #161b22; stroke: #8b949e }
+  .start, .head { fill: #8b949e }
+  .line { stroke: #8b949e }
+  .rail { stroke: #ff7b72 }
+  .rail-head { fill: #ff7b72 }
+  text { fill: #e6edf3 }
+  .time, .note { fill: #8b949e }
+  .label { stroke: #0d1117 }
+}
+"""
+
+
+class Point(NamedTuple):
+    """The middle of a state's box."""
+
+    x: float
+    y: float
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where everything stands: `lanes` and `ports` are of the edges that run on the left."""
+
+    places: dict[int, Point]
+    lanes: dict[Edge, float]
+    ports: dict[tuple[Edge, int], float]
+    width: float
+    height: float
+
+
+# --- places --------------------------------------------------------------------------------------------
+def is_straight(edge: Edge, path: Sequence[int]) -> bool:
+    """One step down the usual way."""
+    return edge.source in path and edge.target in path and path.index(edge.target) == path.index(edge.source) + 1
+
+
+def in_lane(edge: Edge, graph: Graph, path: Sequence[int]) -> bool:
+    """Between states of the usual way, or back to it from a rail's end; not one step down."""
+    known = {*path, *graph.everywhere}
+    return edge.source in known and edge.target in known and not is_straight(edge, path)
+
+
+def layout(graph: Graph) -> Layout:
+    """Places for every state and every line."""
+    path = longest_path(graph)
+    levels: dict[int, float] = {state: level for level, state in enumerate(path)}
+    for beside in sorted(set(range(1, len(graph.names))) - set(path) - set(graph.everywhere)):
+        levels[beside] = _level_beside(graph, levels, beside)
+    for count, target in enumerate(graph.everywhere):
+        levels[target] = len(path) + count
+    lane_of = _lanes([edge for edge in graph.edges if in_lane(edge, graph, path)], levels)
+    spine = MARGIN + (max(lane_of.values(), default=-1) + 1) * LANE + BOX_WIDTH / 2 + LANE / 2
+    beside_x = spine + BOX_WIDTH + GAP
+    rail = beside_x + BOX_WIDTH / 2 + RAIL_GAP
+    columns = {state: spine if state in path else rail if state in graph.everywhere else beside_x for state in levels}
+    places = {state: Point(columns[state], MARGIN + DOT + level * STEP) for state, level in levels.items()}
+    return Layout(
+        places,
+        {edge: spine - BOX_WIDTH / 2 - (lane + 1) * LANE for edge, lane in lane_of.items()},
+        _ports(lane_of, levels),
+        max(columns.values()) + BOX_WIDTH / 2 + MARGIN,
+        max(point.y for point in places.values()) + BOX_HEIGHT / 2 + 2 * LINE + 2 * MARGIN,
+    )
+
+
+def _level_beside(graph: Graph, levels: Mapping[int, float], state: int) -> float:
+    """Half way between its neighbours, below what already stands there."""
+    near = [levels[a if b == state else b] for a, b, *_ in graph.edges if state in (a, b) and (a in levels or b in levels)]
+    level = sum(near) / len(near) if near else max(levels.values())
+    while any(abs(level - taken) < 1 for taken in levels.values() if taken % 1):
+        level += 1
+    return level
+
+
+def _lanes(edges: Sequence[Edge], levels: Mapping[int, float]) -> dict[Edge, int]:
+    """A lane for each edge, short ones inside, so that no two lie on each other."""
+    lanes: dict[Edge, int] = {}
+    for edge in sorted(edges, key=lambda edge: abs(levels[edge.source] - levels[edge.target])):
+        low, high = sorted((levels[edge.source], levels[edge.target]))
+        taken = {
+            lane
+            for other, lane in lanes.items()
+            if min(levels[other.source], levels[other.target]) <= high
+            and low <= max(levels[other.source], levels[other.target])
+        }
+        lanes[edge] = next(lane for lane in range(len(edges)) if lane not in taken)
+    return lanes
+
+
+def _ports(lanes: Mapping[Edge, int], levels: Mapping[int, float]) -> dict[tuple[Edge, int], float]:
+    """How far above or below a box's middle each line ends, ordered so that lines at one box do not cross."""
+    ports = {}
+    for state in {end for edge in lanes for end in edge[:2]}:
+        lines = []
+        for edge, lane in lanes.items():
+            if state in edge[:2]:
+                other = edge.target if edge.source == state else edge.source
+                up = levels[other] < levels[state]
+                lines.append((not up, lane if up else -lane, edge))
+        for place, (*_, edge) in enumerate(sorted(lines, key=lambda line: line[:2])):
+            ports[edge, state] = (place - (len(lines) - 1) / 2) * PORT
+    return ports
+
+
+# --- drawing -------------------------------------------------------------------------------------------
+def state_svg(graph: Graph, notes: Mapping[int, str], title: str) -> str:
+    """The whole picture; `notes` is a second line for a state's box."""
+    plan = layout(graph)
+    path = longest_path(graph)
+    parts = [_rails(graph, plan)]
+    for edge in graph.edges:
+        if edge in plan.lanes:
+            parts.append(_lane(edge, plan))
+        elif is_straight(edge, path):
+            parts.append(_straight(edge, plan))
+        else:
+            parts.append(_aside(edge, plan))
+    parts += [_box(graph.names[state], notes.get(state, ""), place) for state, place in plan.places.items()]
+    parts.append(_legend(plan))
+    width, height = round(plan.width), round(plan.height)
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}" '
+        f'role="img" aria-label="{escape(title)}">\n<title>{escape(title)}</title>\n<style>{STYLE}</style>\n'
+        f"{_marker('head')}\n{_marker('rail-head')}\n"
+        f'<rect class="card" x="0.5" y="0.5" width="{width - 1}" height="{height - 1}" rx="10"/>\n'
+        + "\n".join(parts)
+        + "\n</svg>\n"
+    )
+
+
+def _marker(name: str) -> str:
+    return (
+        f'<marker id="{name}" viewBox="0 0 10 10" refX="9" refY="5" markerWidth="9" markerHeight="9" '
+        f'markerUnits="userSpaceOnUse" orient="auto"><path class="{name}" d="M0 0L10 5L0 10z"/></marker>'
+    )
+
+
+def _line(path: str, why: str, kind: str = "line", head: str = "head") -> str:
+    return f'<path class="{kind}" d="{path}" marker-end="url(#{head})"><title>{escape(why)}</title></path>'
+
+
+def _label(lines: Sequence[str], x: float, y: float, kind: str = "label") -> str:
+    """Text whose lines are centred on `y`."""
+    top = y - (len(lines) - 1) * LINE / 2 + 4
+    rows = [
+        f'<text class="{kind}" x="{x:g}" y="{top + row * LINE:g}">{escape(line)}</text>'
+        for row, line in enumerate(lines)
+    ]
+    return "\n".join(rows)
+
+
+def _half(plan: Layout, state: int) -> float:
+    """Half the height of what is drawn for a state."""
+    return BOX_HEIGHT / 2 if state else DOT
+
+
+def _straight(edge: Edge, plan: Layout) -> str:
+    start, end = plan.places[edge.source], plan.places[edge.target]
+    top, bottom = start.y + _half(plan, edge.source), end.y - _half(plan, edge.target)
+    return "\n".join(
+        (
+            _line(f"M{start.x:g} {top:g}V{bottom:g}", edge.why),
+            _label(edge.label, start.x + 10, (top + bottom) / 2),
+        )
+    )
+
+
+def _aside(edge: Edge, plan: Layout) -> str:
+    """Between the usual way and a state beside it."""
+    start, end = plan.places[edge.source], plan.places[edge.target]
+    side = 1 if end.x > start.x else -1
+    tilt = PORT if end.y > start.y else -PORT
+    x1, y1 = start.x + side * BOX_WIDTH / 2, start.y + tilt
+    x2, y2 = end.x - side * BOX_WIDTH / 2, end.y - tilt
+    middle = (x1 + x2) / 2
+    curve = f"M{x1:g} {y1:g}C{middle:g} {y1:g} {middle:g} {y2:g} {x2:g} {y2:g}"
+    return f"{_line(curve, edge.why)}\n{_label(edge.label, middle, (y1 + y2) / 2, 'label middle')}"
+
+
+def _lane(edge: Edge, plan: Layout) -> str:
+    """Out to the left, along the lane, and back."""
+    start, end, x = plan.places[edge.source], plan.places[edge.target], plan.lanes[edge]
+    y1, y2 = start.y + plan.ports[edge, edge.source], end.y + plan.ports[edge, edge.target]
+    left = BOX_WIDTH / 2 if edge.source else DOT
+    bend = BEND if y2 > y1 else -BEND
+    line = (
+        f"M{start.x - left:g} {y1:g}H{x + BEND:g}Q{x:g} {y1:g} {x:g} {y1 + bend:g}"
+        f"V{y2 - bend:g}Q{x:g} {y2:g} {x + BEND:g} {y2:g}H{end.x - BOX_WIDTH / 2:g}"
+    )
+    return f"{_line(line, edge.why)}\n{_label(edge.label, x, (y1 + y2) / 2, 'label middle')}"
+
+
+def _rails(graph: Graph, plan: Layout) -> str:
+    """What every state can do alike: from each a dotted line to one rail."""
+    parts = []
+    for target, edge in graph.everywhere.items():
+        end = plan.places[target]
+        others = [plan.places[state] for state in plan.places if state not in (0, target)]
+        above = [place for place in others if place.x != end.x]
+        parts += [
+            f'<path class="rail stub" d="M{place.x + BOX_WIDTH / 2:g} {place.y:g}H{end.x:g}"/>' for place in above
+        ]
+        top, bottom = min(place.y for place in above), end.y - BOX_HEIGHT / 2
+        parts.append(_line(f"M{end.x:g} {top:g}V{bottom:g}", edge.why, "rail", "rail-head"))
+        parts.append(_label((*edge.label, "from every state"), end.x + 10, (max(p.y for p in above) + bottom) / 2))
+    return "\n".join(parts)
+
+
+def _box(name: str, note: str, place: Point) -> str:
+    if not name:
+        return f'<circle class="start" cx="{place.x:g}" cy="{place.y:g}" r="{DOT}"><title>no entry</title></circle>'
+    x, y = place.x - BOX_WIDTH / 2, place.y - BOX_HEIGHT / 2
+    return "\n".join(
+        (
+            f'<rect class="box" x="{x:g}" y="{y:g}" width="{BOX_WIDTH}" height="{BOX_HEIGHT}" rx="8"/>',
+            f'<text class="name" x="{place.x:g}" y="{place.y - 2:g}">{escape(name)}</text>',
+            f'<text class="time" x="{place.x:g}" y="{place.y + 15:g}">{escape(note)}</text>',
+        )
+    )
+
+
+def _legend(plan: Layout) -> str:
+    arrows = "    ".join(f"{arrow} {meaning}" for arrow, meaning in ARROW_MEANINGS.items())
+    lines = (arrows, "Times: without a packet until the entry is gone. What changes no state is not drawn.")
+    return _label(lines, MARGIN, plan.height - MARGIN - LINE / 2, "note")

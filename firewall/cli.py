@@ -1,0 +1,238 @@
+"""The command line: `eniwall COMMAND ...`. Thin: it reads the words, calls the library and prints.
+
+Exit status: 0 done, 2 usage or unreadable input, 130 stopped by the user. Warnings go to standard
+error, data to standard output. Everything heavy is imported inside the commands, so that
+`eniwall --help` is quick.
+"""
+
+import os
+import shutil
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
+
+import click
+
+from firewall.errors import RuleFileError, UsageError
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+DONE, UNUSABLE, STOPPED = 0, 2, 130
+
+#: Errors that say what is wrong and what to do, by module and name: importing pcaps would load numpy.
+TOLD = ("firewall.errors.EniwallError", "pcaps.errors.CaptureError", "pcaps.accelerate.EngineChoiceError")
+
+
+# --- words that several commands take ----------------------------------------------------------------
+def _settings(_context: click.Context, _option: click.Parameter, words: Sequence[str]) -> dict[str, str]:
+    """`NAME=VALUE` words as a mapping; the last one of a name counts."""
+    pairs = [word.partition("=") for word in words]
+    for name, sign, value in pairs:
+        if not (name and sign and value):
+            raise click.BadParameter(f"{name + sign + value!r}: write NAME=VALUE, for example tcp_loose=0")
+    return {name.strip(): value.strip() for name, _, value in pairs}
+
+
+CAPTURING = (
+    click.argument("captures", metavar="CAPTURE...", nargs=-1),
+    click.option("--rules", metavar="FILE", multiple=True, required=True, help="Rule file; may be repeated."),
+    click.option(
+        "--eni",
+        "enis",
+        metavar="ADDRESS_OR_ID",
+        multiple=True,
+        help="Interface to simulate: an id or address of the rule file, or any other address, which then has"
+        " all groups of the file; may be repeated.",
+    ),
+    click.option(
+        "--profile",
+        type=click.Choice(("aws", "linux")),
+        default="aws",
+        show_default=True,
+        help="What AWS documents, or what Linux nf_conntrack does.",
+    ),
+    click.option(
+        "--set",
+        "settings",
+        metavar="NAME=VALUE",
+        multiple=True,
+        callback=_settings,
+        help="Change a switch or a timeout, by its Linux name without nf_conntrack_; may be repeated.",
+    ),
+    click.option("--filter", "bpf", metavar="BPF", help="Judge only packets that this tcpdump filter lets through."),
+    click.option(
+        "--craft",
+        "crafted",
+        metavar="EXPR",
+        multiple=True,
+        help="Judge a crafted packet instead of a capture, written as in scapy: 'IP(dst=\"10.0.0.1\")/TCP(dport=80)';"
+        " may be repeated, in order.",
+    ),
+    click.option("--json", "as_json", is_flag=True, help="Print the report as JSON."),
+)
+
+
+def capturing(command: F) -> F:
+    """Give a command the words that every command has that reads a capture."""
+    for declare in reversed(CAPTURING):
+        command = declare(command)
+    return command
+
+
+# --- commands ----------------------------------------------------------------------------------------
+@click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--version", is_flag=True, help="Show the version and exit.")
+@click.pass_context
+def cli(context: click.Context, version: bool) -> None:
+    """Replay captures through AWS security groups, packet by packet, with a connection table.
+
+    No root, no account and no network are needed. `eniwall COMMAND --help` says more.
+    """
+    if version:
+        emit(f"eniwall {version_text()}\n")
+    elif context.invoked_subcommand is None:
+        emit(context.get_help() + "\n")
+
+
+@cli.command()
+@capturing
+@click.option(
+    "-o",
+    "--output",
+    "outputs",
+    metavar="FILE",
+    multiple=True,
+    help="Write every verdict row to FILE, as its ending says: .csv, .jsonl or .parquet; may be repeated.",
+)
+def replay(outputs: tuple[str, ...], as_json: bool, **words: Any) -> None:
+    """Judge every packet of captures by the rules and report what came of it.
+
+    Captures are pcap or pcapng files, gzip and zstd too; `-` is standard input. Several are merged by time.
+    """
+    _check_outputs(outputs, [*words["captures"], *words["rules"]])
+    _choose_engine(words["captures"], words["crafted"])
+    from firewall.run import Inputs, run_replay
+
+    result = run_replay(Inputs(**words), outputs, version_text())
+    _warn(result.warnings)
+    if as_json:
+        from firewall.reports.json_report import json_report
+
+        emit(json_report(result))
+    else:
+        from firewall.reports.terminal import terminal_report
+
+        emit(terminal_report(result, _width()))
+
+
+@cli.command()
+@capturing
+@click.option(
+    "--as",
+    "readings",
+    metavar="READING,READING",
+    default="sg,stateless",
+    show_default=True,
+    help="The two readings: sg (security groups, with the connection table), stateless (the same rules without it).",
+)
+def compare(readings: str, as_json: bool, **words: Any) -> None:
+    """Judge the same packets with and without the connection table and show what differs.
+
+    The report ends with the rules that the stateless reading would need for the replies.
+    """
+    _choose_engine(words["captures"], words["crafted"])
+    from firewall.run import Inputs, run_compare
+
+    compared = run_compare(Inputs(**words), readings, version_text())
+    _warn(dict.fromkeys(warning for result in compared.results for warning in result.warnings))
+    from firewall.reports.compare_report import compare_json, compare_terminal
+
+    emit(compare_json(compared) if as_json else compare_terminal(compared, _width()))
+
+
+# --- what commands have in common ----------------------------------------------------------------------
+def version_text() -> str:
+    """The installed version; a checkout that was never installed has none."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("eniwall")
+    except PackageNotFoundError:
+        return "(not installed)"
+
+
+def emit(text: str) -> None:
+    """Write to standard output; a reader that has gone away (`| head`) is no error."""
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # What is still buffered would fail again when Python ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _warn(warnings: Sequence[str] | dict[str, None]) -> None:
+    for warning in warnings:
+        sys.stderr.write(f"eniwall: warning: {warning}\n")
+
+
+def _width() -> int | None:
+    """The terminal's width; None where standard output is a pipe or a file."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
+def _check_outputs(outputs: Sequence[str], inputs: Sequence[str]) -> None:
+    """Raise UsageError, before anything is read, where a file would be written twice or over an input."""
+    if len({Path(path).resolve() for path in outputs}) < len(outputs):
+        raise UsageError("-o names the same file twice: give each its own name")
+    for path in outputs:
+        if Path(path).resolve() in {Path(name).resolve() for name in inputs}:
+            raise UsageError(f"-o {path}: this file is an input of the same command; write to another name")
+
+
+def _choose_engine(captures: Sequence[str], crafted: Sequence[str]) -> None:
+    """A few packets are judged before compiled code would be loaded: ask for the interpreted engine."""
+    from firewall.small import is_small
+    from pcaps import accelerate
+
+    if not accelerate.chosen() and (crafted or is_small(captures)):
+        accelerate.prefer("interpreted")
+
+
+# --- errors ------------------------------------------------------------------------------------------
+def _is_told(error: Exception) -> bool:
+    return any(f"{kind.__module__}.{kind.__qualname__}" in TOLD for kind in type(error).__mro__)
+
+
+def _message(error: Exception) -> str:
+    if isinstance(error, RuleFileError) and len(error.problems) > 1:
+        return "\n".join([f"{len(error.problems)} problems in the rules:", *(f"  {each}" for each in error.problems)])
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {error.strerror}"
+    return str(error)
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """The entry point of the command `eniwall`."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")  # a name that the terminal cannot show is no error
+    try:
+        cli.main(args=arguments, prog_name="eniwall", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(UNUSABLE)
+    except (click.Abort, KeyboardInterrupt):
+        sys.stderr.write("eniwall: stopped\n")
+        sys.exit(STOPPED)
+    except Exception as error:
+        if not (_is_told(error) or isinstance(error, OSError)):
+            raise
+        sys.stderr.write(f"eniwall: {_message(error)}\n")
+        sys.exit(UNUSABLE)
+    sys.exit(DONE)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,152 @@
+"""The seventeen columns of a verdict row, batch by batch, in the order that every output keeps.
+
+A column is either words (codes into a small vocabulary, so that each word is written once a batch)
+or numbers. Where a row has nothing to say, the word is None or the number is not present.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from conntrack.states import CT_STATES
+from conntrack.tcp import STATES
+from firewall.labels import ICMP_PROTOCOLS, PORT_PROTOCOLS, Labels, address_text, protocol_word
+from firewall.rows import Judged
+from firewall.verdict import DIRECTIONS, REASON_WORDS, VERDICTS
+from pcaps.batch import BAD_IP_CHECKSUM, OK, PacketBatch
+
+COLUMNS = (
+    "capture",
+    "packet",
+    "time",
+    "src",
+    "dst",
+    "protocol",
+    "src_port",
+    "dst_port",
+    "length",
+    "eni",
+    "direction",
+    "verdict",
+    "reason",
+    "ct_state",
+    "tcp_state",
+    "flow",
+    "rule",
+)
+
+
+class Words(NamedTuple):
+    """Text by code; `None` is an empty cell."""
+
+    codes: NDArray[np.int64]
+    words: Sequence[str | None]
+
+
+class Numbers(NamedTuple):
+    """Whole numbers; `present` is None where every row has one."""
+
+    values: NDArray[np.int64]
+    present: NDArray[np.bool_] | None = None
+
+
+Column = Words | Numbers
+Cell = str | int | None
+
+_PROTOCOLS = tuple(protocol_word(number) for number in range(256))
+_WITH_PORTS: NDArray[np.bool_] = np.isin(np.arange(256), PORT_PROTOCOLS + ICMP_PROTOCOLS)
+
+
+def row_columns(judged: Judged, labels: Labels) -> dict[str, Column]:
+    """The columns of one batch by name, in the order of COLUMNS.
+
+    Addresses, protocol and length are empty where no IP header was read; ports where the protocol
+    has none, its header could not be read, or a later fragment does not carry it.
+    """
+    packets, verdicts = judged
+    row = verdicts.packet
+    ip = packets.family[row] != 0
+    ports = has_ports(packets)[row]
+    return {
+        "capture": Words(_wide(packets.capture[row]), labels.captures),
+        "packet": Numbers(packets.frame[row]),
+        "time": Numbers(packets.time[row]),
+        "src": _addresses(packets.src_hi[row], packets.src_lo[row], ip),
+        "dst": _addresses(packets.dst_hi[row], packets.dst_lo[row], ip),
+        "protocol": _optional(packets.protocol[row], _PROTOCOLS, ip),
+        "src_port": Numbers(_wide(packets.src_port[row]), ports),
+        "dst_port": Numbers(_wide(packets.dst_port[row]), ports),
+        "length": Numbers(packets.length[row], ip),
+        "eni": _optional(verdicts.eni, labels.interfaces, verdicts.eni >= 0),
+        "direction": Words(_wide(verdicts.direction), _blank_first(DIRECTIONS)),
+        "verdict": Words(_wide(verdicts.verdict), VERDICTS),
+        "reason": Words(_wide(verdicts.reason), REASON_WORDS),
+        "ct_state": Words(_wide(verdicts.ct_state), _blank_first(CT_STATES)),
+        "tcp_state": Words(_wide(verdicts.tcp_state), _blank_first(STATES)),
+        "flow": Numbers(verdicts.flow, verdicts.flow > 0),
+        "rule": _rules(verdicts.rule, labels),
+    }
+
+
+def row_cells(judged: Judged, labels: Labels) -> list[dict[str, Cell]]:
+    """The rows of a small batch as dictionaries; None where a cell is empty."""
+    columns = [_cells(column) for column in row_columns(judged, labels).values()]
+    return [dict(zip(COLUMNS, row, strict=True)) for row in zip(*columns, strict=True)]
+
+
+def _cells(column: Column) -> Sequence[Cell]:
+    if isinstance(column, Words):
+        return [column.words[code] for code in column.codes.tolist()]
+    if column.present is None:
+        return column.values.tolist()  # type: ignore[no-any-return]  # numpy types tolist as Any
+    pairs = zip(column.values.tolist(), column.present.tolist(), strict=True)
+    return [value if present else None for value, present in pairs]
+
+
+def _wide(codes: NDArray[np.integer]) -> NDArray[np.int64]:
+    return codes.astype(np.int64)
+
+
+def _blank_first(words: Sequence[str]) -> tuple[str | None, ...]:
+    """The vocabulary with its code 0, "nothing to say", as an empty cell."""
+    return (None, *words[1:])
+
+
+def _optional(codes: NDArray[np.integer], words: Sequence[str], present: NDArray[np.bool_]) -> Words:
+    """Words where `present`; elsewhere an empty cell, which stands behind the last word."""
+    return Words(np.where(present, _wide(codes), len(words)), (*words, None))
+
+
+def _rules(rule: NDArray[np.int32], labels: Labels) -> Words:
+    """0 is no rule, then the rules, then the exempt services (firewall.rows.VerdictBatch.rule)."""
+    wide = _wide(rule)
+    codes = np.where(wide >= -1, wide + 1, len(labels.rules) - 1 - wide)
+    return Words(codes, (None, *labels.rules, *labels.exempt))
+
+
+def has_ports(packets: PacketBatch) -> NDArray[np.bool_]:
+    """Whether the port columns of each packet hold ports, or ICMP type and code."""
+    readable = (packets.status == OK) | (packets.status == BAD_IP_CHECKSUM)
+    first: NDArray[np.bool_] = (packets.family != 0) & (packets.fragment_offset == 0)
+    carried: NDArray[np.bool_] = readable & first & _WITH_PORTS[packets.protocol]
+    return carried
+
+
+def distinct_addresses(
+    high: NDArray[np.uint64], low: NDArray[np.uint64]
+) -> tuple[list[tuple[int, int]], NDArray[np.int64]]:
+    """The different addresses as (high, low), and for each row which one it is."""
+    highs, high_code = np.unique(high, return_inverse=True)
+    lows, low_code = np.unique(low, return_inverse=True)
+    pairs, codes = np.unique(high_code * len(lows) + low_code, return_inverse=True)
+    addresses = [(int(highs[pair // len(lows)]), int(lows[pair % len(lows)])) for pair in pairs.tolist()]
+    return addresses, codes
+
+
+def _addresses(high: NDArray[np.uint64], low: NDArray[np.uint64], present: NDArray[np.bool_]) -> Words:
+    """Each address of the batch is written once: a capture has few beside its packets."""
+    addresses, codes = distinct_addresses(high, low)
+    texts = [address_text(*address) for address in addresses]
+    return Words(np.where(present, codes, len(texts)), (*texts, None))

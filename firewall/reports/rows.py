@@ -1,0 +1,206 @@
+"""`-o`: every verdict row in a file, written batch by batch as CSV, JSON lines or Parquet.
+
+The file appears under its name when it is whole: rows go to a file beside it, which is renamed at
+the end and removed on any error. CSV: one header line, time as whole ns since 1970, empty cells
+where there is nothing (RFC 4180 quoting, lines end with a line feed). JSON lines: one object a
+row with the same keys, null where there is nothing. Parquet: the same columns, time as a
+nanosecond timestamp in UTC; it needs the extra `parquet`.
+"""
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, NamedTuple, Protocol
+
+import numpy as np
+
+from firewall.columns import COLUMNS, Column, Words, row_columns
+from firewall.errors import EniwallError, UsageError
+from firewall.labels import Labels
+from firewall.rows import Judged
+
+if TYPE_CHECKING:
+    import polars as pl
+
+PART_ROWS = 1 << 19  # rows held before a part of a Parquet file is written
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet would run
+
+
+class RowWriter(Protocol):
+    """Takes batches in packet order."""
+
+    def write(self, judged: Judged) -> None:
+        """Append the rows of one batch."""
+
+
+# --- text: CSV and JSON lines ------------------------------------------------------------------------
+class TextFormat(NamedTuple):
+    """How a row becomes a line: a template for `%`, how a word is written, and an empty cell."""
+
+    header: str
+    line: str
+    word: Callable[[str], str]
+    empty: str
+
+
+def csv_word(word: str) -> str:
+    """A word as a CSV cell; one that a spreadsheet would take for a formula gets an apostrophe in front."""
+    if word.startswith(FORMULA_STARTS):
+        word = "'" + word
+    if any(letter in word for letter in ',"\r\n'):
+        return '"' + word.replace('"', '""') + '"'
+    return word
+
+
+CSV = TextFormat(",".join(COLUMNS) + "\n", ",".join(["%s"] * len(COLUMNS)) + "\n", csv_word, "")
+JSON_LINES = TextFormat("", "{" + ", ".join(f'"{name}": %s' for name in COLUMNS) + "}\n", json.dumps, "null")
+
+
+class TextRows:
+    """Rows as lines of text."""
+
+    def __init__(self, file: IO[str], labels: Labels, form: TextFormat) -> None:
+        self._file = file
+        self._labels = labels
+        self._format = form
+        file.write(form.header)
+
+    def write(self, judged: Judged) -> None:
+        """Append the rows of one batch."""
+        cells = [self._cells(column) for column in row_columns(judged, self._labels).values()]
+        self._file.write("".join(map(self._format.line.__mod__, zip(*cells, strict=True))))
+
+    def _cells(self, column: Column) -> Sequence[object]:
+        if isinstance(column, Words):
+            words = [self._format.empty if word is None else self._format.word(word) for word in column.words]
+            return np.array(words, dtype=object)[column.codes].tolist()  # type: ignore[no-any-return]  # numpy: Any
+        if column.present is None:
+            return column.values.tolist()  # type: ignore[no-any-return]  # numpy types tolist as Any
+        cells = column.values.astype(object)
+        cells[~column.present] = self._format.empty
+        return cells.tolist()  # type: ignore[no-any-return]  # numpy types tolist as Any
+
+
+# --- Parquet -----------------------------------------------------------------------------------------
+class ParquetRows:
+    """Rows as parts in a folder, joined into one file at the end: memory holds one part."""
+
+    def __init__(self, folder: Path, labels: Labels) -> None:
+        self._folder = folder
+        self._labels = labels
+        self._frames: list[pl.DataFrame] = []
+        self._held = 0
+        self._parts: list[Path] = []
+
+    def write(self, judged: Judged) -> None:
+        """Append the rows of one batch."""
+        self._frames.append(_frame(judged, self._labels))
+        self._held += judged.verdicts.rows
+        if self._held >= PART_ROWS:
+            self._write_part()
+
+    def finish(self, path: Path) -> None:
+        """Write the whole file."""
+        import polars as pl
+
+        if self._frames or not self._parts:
+            self._write_part()
+        if len(self._parts) == 1:
+            self._parts[0].replace(path)
+        else:
+            pl.scan_parquet(self._parts).sink_parquet(path)
+
+    def _write_part(self) -> None:
+        import polars as pl
+
+        from firewall.summary import no_rows
+
+        frames = self._frames or [_frame(no_rows(), self._labels)]
+        part = self._folder / f"{len(self._parts):06}.parquet"
+        pl.concat(frames).write_parquet(part)
+        self._parts.append(part)
+        self._frames, self._held = [], 0
+
+
+def _frame(judged: Judged, labels: Labels) -> "pl.DataFrame":
+    import polars as pl
+
+    columns = {name: _series(column) for name, column in row_columns(judged, labels).items()}
+    return pl.DataFrame(columns).with_columns(pl.col("time").cast(pl.Datetime("ns")))
+
+
+def _series(column: Column) -> "pl.Series":
+    import polars as pl
+
+    if isinstance(column, Words):
+        return pl.Series(column.words, dtype=pl.String).gather(column.codes)
+    values = pl.Series(column.values, dtype=pl.Int64)
+    if column.present is None:
+        return values
+    return values.set(pl.Series(~column.present), None)
+
+
+# --- files -------------------------------------------------------------------------------------------
+@contextmanager
+def _csv(path: Path, labels: Labels) -> Iterator[RowWriter]:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        yield TextRows(file, labels, CSV)
+
+
+@contextmanager
+def _json_lines(path: Path, labels: Labels) -> Iterator[RowWriter]:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        yield TextRows(file, labels, JSON_LINES)
+
+
+@contextmanager
+def _parquet(path: Path, labels: Labels) -> Iterator[RowWriter]:
+    folder = Path(tempfile.mkdtemp(dir=path.parent, prefix=path.name))
+    try:
+        writer = ParquetRows(folder, labels)
+        yield writer
+        writer.finish(path)
+    finally:
+        shutil.rmtree(folder)
+
+
+FORMATS = {".csv": _csv, ".jsonl": _json_lines, ".parquet": _parquet}
+
+
+def check_row_file(path: str) -> None:
+    """Raise UsageError, before anything is read, for a file that cannot be written."""
+    suffix = Path(path).suffix.lower()
+    if suffix not in FORMATS:
+        known = ", ".join(FORMATS)
+        raise UsageError(f"{path}: the ending says what to write; use one of {known}")
+    if not Path(path).resolve().parent.is_dir():
+        raise UsageError(f"{path}: the folder {Path(path).resolve().parent} does not exist; make it first")
+    if suffix == ".parquet":
+        try:
+            import polars as pl  # noqa: F401  (only to see that it is there)
+        except ImportError:
+            hint = "install it with  pip install 'eniwall[parquet]',  or write .csv or .jsonl"
+            raise UsageError(f"{path}: Parquet needs the package polars; {hint}") from None
+
+
+@contextmanager
+def open_rows(path: str, labels: Labels) -> Iterator[RowWriter]:
+    """A writer for the rows, by the ending of `path`; the file stands under that name when the block ends well.
+
+    Raises UsageError for an ending that is not known, EniwallError where the file cannot be written.
+    """
+    check_row_file(path)
+    target = Path(path).resolve()
+    part = target.with_name(f".{target.name}.{os.getpid()}.part")
+    try:
+        with FORMATS[target.suffix.lower()](part, labels) as writer:
+            yield writer
+        part.replace(target)
+    except OSError as error:
+        raise EniwallError(f"{path}: cannot be written: {error.strerror or error}") from error
+    finally:
+        part.unlink(missing_ok=True)

@@ -1,0 +1,129 @@
+"""A command's work from its words to its result: open, judge, count, write rows."""
+
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from itertools import tee
+from typing import TYPE_CHECKING, Self
+
+from firewall.compare import READINGS, compare, read_readings
+from firewall.engine import Firewall
+from firewall.errors import UsageError
+from firewall.labels import Labels
+from firewall.progress import watched
+from firewall.reports.compare_report import ComparedResult
+from firewall.reports.result import Result, finished
+from firewall.reports.rows import check_row_file, open_rows
+from firewall.rows import Judged
+from firewall.summary import Summary
+from pcaps import accelerate
+from pcaps.capture import crafted_capture, open_capture
+
+if TYPE_CHECKING:
+    from pcaps.batch import PacketBatch
+    from pcaps.capture import Capture
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """The words that every command has that reads a capture."""
+
+    captures: tuple[str, ...]
+    rules: tuple[str, ...]
+    enis: tuple[str, ...] = ()
+    profile: str = "aws"
+    settings: Mapping[str, str] | None = None
+    bpf: str | None = None
+    crafted: tuple[str, ...] = ()
+
+    def firewall(self, *, stateless: bool = False) -> Firewall:
+        """A firewall of these rules with an empty table."""
+        return Firewall.from_file(
+            *self.rules, enis=self.enis, profile=self.profile, settings=self.settings or {}, stateless=stateless
+        )
+
+    def capture(self) -> "Capture":
+        """The captures, or the crafted packets, opened."""
+        if bool(self.captures) == bool(self.crafted):
+            raise UsageError("name one or several captures (- is standard input), or give --craft; not both")
+        if self.crafted:
+            return crafted_capture(self.crafted, bpf=self.bpf)
+        return open_capture(*self.captures, bpf=self.bpf)
+
+
+def run_replay(inputs: Inputs, outputs: tuple[str, ...], version: str) -> Result:
+    """Judge every packet once; rows go to `outputs` as they come."""
+    for path in outputs:
+        check_row_file(path)
+    firewall = inputs.firewall()
+    with ExitStack() as stack:
+        capture = stack.enter_context(inputs.capture())
+        labels = Labels.of(firewall, capture.names)
+        summary = _summary(labels)
+        writers = [stack.enter_context(open_rows(path, labels)) for path in outputs]
+        _tell_compiling()
+        for judged in stack.enter_context(closing(watched(firewall.replay(capture), capture))):
+            summary.add(judged)
+            for writer in writers:
+                writer.write(judged)
+    return finished(firewall, capture, summary, labels, version)
+
+
+def run_compare(inputs: Inputs, readings: str, version: str) -> ComparedResult:
+    """Judge every packet under two readings, side by side, from one pass over the capture."""
+    pair = read_readings(readings)
+    firewalls = [inputs.firewall(stateless=READINGS[reading]) for reading in pair]
+    with inputs.capture() as capture:
+        labels = [Labels.of(firewall, capture.names) for firewall in firewalls]
+        summaries = [_summary(each) for each in labels]
+        sides = [Side(capture, batches) for batches in tee(capture.batches())]
+        _tell_compiling()
+        first, second = (firewall.replay(side) for firewall, side in zip(firewalls, sides, strict=True))
+
+        def count(*judged: Judged) -> None:
+            for summary, batch in zip(summaries, judged, strict=True):
+                summary.add(batch)
+
+        with closing(watched(first, capture)) as first_watched:
+            comparison = compare((first_watched, second), pair, count)
+    ours, theirs = (
+        finished(firewall, capture, summary, each, version)
+        for firewall, summary, each in zip(firewalls, summaries, labels, strict=True)
+    )
+    return ComparedResult(pair, (ours, theirs), comparison)
+
+
+class Side:
+    """One of two readers of a capture: the same batches, kept until both have had them."""
+
+    def __init__(self, capture: "Capture", batches: Iterator["PacketBatch"]) -> None:
+        self._batches = batches
+        self.names = capture.names
+        self.warnings = capture.warnings
+        self.packets = self.filtered_out = self.bytes_read = 0  # the capture itself counts
+        self.bytes_total = capture.bytes_total
+
+    def batches(self) -> Iterator["PacketBatch"]:
+        """See Capture."""
+        return self._batches
+
+    def close(self) -> None:
+        """The capture closes itself."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _summary(labels: Labels) -> Summary:
+    return Summary(len(labels.interfaces), len(labels.rules), len(labels.exempt))
+
+
+def _tell_compiling() -> None:
+    """One line before the wait of the first run on a machine."""
+    warm = getattr(accelerate, "warm", None)
+    if warm is not None and accelerate.engine() == "compiled" and not warm():
+        sys.stderr.write("eniwall: compiling the engine for this machine, once ...\n")
