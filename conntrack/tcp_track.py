@@ -292,6 +292,45 @@ def accept(entry: Entry, direction: int, flag_class: int, old: int, new: int, se
 
 
 @kernel
+def take_checked(
+    entry: Entry, direction: int, flag_class: int, old: int, new: int, p: Packet, settings: Settings, now: int
+) -> int:
+    """Move to the new state if the segment is inside its window."""
+    be_liberal = i64(settings["switches"][S_TCP_BE_LIBERAL]) != 0
+    where = in_window(entry, direction, flag_class, p, be_liberal)
+    if where == PASS_UNCHANGED:
+        return PASS
+    if where == OUTSIDE:
+        handle_invalid(entry, direction, flag_class, settings, now)
+        return WINDOW
+    return accept(entry, direction, flag_class, old, new, settings, now)
+
+
+@kernel
+def track_reset(entry: Entry, direction: int, old: int, p: Packet, settings: Settings, now: int) -> int:
+    """A reset: to state CLOSE, unless it is inexact or invalid."""
+    ignore_invalid = i64(settings["switches"][S_IGNORE_INVALID_RST]) != 0
+    reset = judge_reset(entry, direction, old, p, ignore_invalid)
+    if reset == RESET_INVALID:
+        return WINDOW
+    if reset == RESET_TAKEN:
+        return accept(entry, direction, CLASS_RST, old, CLOSE, settings, now)
+    new = old if reset == RESET_KEEPS_STATE else CLOSE
+    return take_checked(entry, direction, CLASS_RST, old, new, p, settings, now)
+
+
+@kernel
+def simultaneous_open(entry: Entry, direction: int, flag_class: int, new: int) -> int:
+    """The new state, where both sides sent a SYN: then the answering side's ACK establishes too."""
+    if new == SYN_SENT2:
+        entry["last_flags"] = i64(entry["last_flags"]) | SIMULTANEOUS_OPEN
+    both_opened = i64(entry["last_flags"]) & SIMULTANEOUS_OPEN != 0
+    if both_opened and new == SYN_RECV and direction == REPLY and flag_class == CLASS_ACK:
+        return ESTABLISHED
+    return new
+
+
+@kernel
 def track_tcp(entry: Entry, direction: int, p: Packet, settings: Settings, now: int) -> int:
     """One segment of a live entry, or the first of a candidate: PASS, REPEAT, KILL or a cause."""
     flag_class = i64(settings["flag_classes"][i64(p["tcp_flags"])])
@@ -301,47 +340,25 @@ def track_tcp(entry: Entry, direction: int, p: Packet, settings: Settings, now: 
     new = i64(settings["transitions"][direction, flag_class, old])
     if i64(settings["switches"][S_TCP_STATE]) == LIBERAL:
         return track_liberal(entry, direction, flag_class, old, new, settings, now)
-    checks_window = True
-
     if new == SYN_SENT and old in (TIME_WAIT, CLOSE):
         if may_reopen(entry, direction):
             return REPEAT
         new = IGNORE
-    if new == IGNORE:
-        if not answers_ignored_syn(entry, direction, flag_class, p):
-            note_ignored(entry, direction, flag_class, old, p)
-            return PASS
-        adopt_ignored_syn(entry, direction)
-        old = SYN_SENT
-        new = SYN_RECV
-    elif new == INVALID:
+    if new == INVALID:
         return STATE
-    elif new == TIME_WAIT and is_challenge_ack(entry, direction, flag_class, old):
+    if new == IGNORE:
+        if answers_ignored_syn(entry, direction, flag_class, p):
+            adopt_ignored_syn(entry, direction)
+            return take_checked(entry, direction, flag_class, SYN_SENT, SYN_RECV, p, settings, now)
+        note_ignored(entry, direction, flag_class, old, p)
+        return PASS
+    if flag_class == CLASS_RST:
+        return track_reset(entry, direction, old, p, settings, now)
+    if is_challenge_ack(entry, direction, flag_class, old):
         entry["last_flags"] = i64(entry["last_flags"]) & ~CHALLENGE_ACK_EXPECTED
         return PASS
-    elif new == SYN_SENT2:
-        entry["last_flags"] = i64(entry["last_flags"]) | SIMULTANEOUS_OPEN
-    elif new == SYN_RECV and direction == REPLY and flag_class == CLASS_ACK:
-        if i64(entry["last_flags"]) & SIMULTANEOUS_OPEN:
-            new = ESTABLISHED
-    elif new == CLOSE and flag_class == CLASS_RST:
-        ignore_invalid = i64(settings["switches"][S_IGNORE_INVALID_RST]) != 0
-        reset = judge_reset(entry, direction, old, p, ignore_invalid)
-        if reset == RESET_INVALID:
-            return WINDOW
-        checks_window = reset != RESET_TAKEN
-        if reset == RESET_KEEPS_STATE:
-            new = old
-
-    if checks_window:
-        be_liberal = i64(settings["switches"][S_TCP_BE_LIBERAL]) != 0
-        where = in_window(entry, direction, flag_class, p, be_liberal)
-        if where == PASS_UNCHANGED:
-            return PASS
-        if where == OUTSIDE:
-            handle_invalid(entry, direction, flag_class, settings, now)
-            return WINDOW
-    return accept(entry, direction, flag_class, old, new, settings, now)
+    new = simultaneous_open(entry, direction, flag_class, new)
+    return take_checked(entry, direction, flag_class, old, new, p, settings, now)
 
 
 @kernel

@@ -1,4 +1,4 @@
-"""Sequence and acknowledgement bounds: is a segment inside the window of its connection?
+"""Sequence and acknowledgement bounds: whether a segment is inside the window of its connection.
 
 nf_conntrack_proto_tcp.c, tcp_in_window; the idea is Guido van Rooij's "Real Stateful TCP Packet
 Filtering in IP Filter". One function serves both directions: `s` is the side that sends this segment,
@@ -130,6 +130,30 @@ def count_retransmission(entry: Entry, s: int, p: Packet, seq: int, ack: int, en
 
 
 @kernel
+def bounds(entry: Entry, s: int, r: int, seq: int, sack: int, end: int) -> int:
+    """ACCEPT, or what a segment outside the bounds deserves; a small overrun is noted."""
+    their_window = i64(entry["max_win"][r])
+    their_end = i64(entry["end"][r])
+    lowest_ack = (their_end - max(i64(entry["max_win"][s]), MIN_ACK_WINDOW) - 1) & M32
+    lowest_end = (i64(entry["end"][s]) - their_window - 1) & M32
+    not_too_old = later(end, lowest_end)
+    ack_not_too_old = later(sack, lowest_ack)
+    ack_of_known = not later(sack, their_end)
+    if later(seq, i64(entry["max_end"][s])):  # starts beyond the window
+        overshoot = (end - i64(entry["max_end"][s]) + 1) & M32
+        if their_window == 0 or overshoot > their_window or not (not_too_old and ack_not_too_old and ack_of_known):
+            return OUTSIDE
+        entry["end"][s] = end  # the sender overran a little: an ACK of this will come
+        entry["side"][s] = i64(entry["side"][s]) | DATA_UNACKNOWLEDGED
+        return PASS_UNCHANGED
+    if not ack_of_known:  # acknowledges what was never sent
+        return OUTSIDE
+    if (their_window != 0 and not not_too_old) or not ack_not_too_old:  # a late repetition
+        return PASS_UNCHANGED
+    return ACCEPT
+
+
+@kernel
 def in_window(entry: Entry, s: int, flag_class: int, p: Packet, be_liberal: bool) -> int:
     """ACCEPT (and the entry learns), PASS_UNCHANGED, or OUTSIDE."""
     r = 1 - s
@@ -157,28 +181,10 @@ def in_window(entry: Entry, s: int, flag_class: int, p: Packet, be_liberal: bool
     if flags & RST and seq == 0 and state == SYN_SENT:  # the answer to a SYN carries no sequence
         seq = end = i64(entry["end"][s])
 
-    liberal = be_liberal or (i64(entry["side"][s]) & BE_LIBERAL) != 0
-    their_window = i64(entry["max_win"][r])
-    their_end = i64(entry["end"][r])
-    lowest_ack = (their_end - max(i64(entry["max_win"][s]), MIN_ACK_WINDOW) - 1) & M32
-    lowest_end = (i64(entry["end"][s]) - their_window - 1) & M32
-    not_too_old = later(end, lowest_end)
-    ack_not_too_old = later(sack, lowest_ack)
-    ack_of_known = not later(sack, their_end)
-
-    if later(seq, i64(entry["max_end"][s])):  # starts beyond the window
-        overshoot = (end - i64(entry["max_end"][s]) + 1) & M32
-        fits = their_window != 0 and not_too_old and ack_not_too_old and ack_of_known and overshoot <= their_window
-        if fits:  # a sender that overruns a little: remember what it sent, its ACK will come
-            entry["end"][s] = end
-            entry["side"][s] = i64(entry["side"][s]) | DATA_UNACKNOWLEDGED
-            return ACCEPT if liberal else PASS_UNCHANGED
-        return ACCEPT if liberal else OUTSIDE
-    if not ack_of_known:  # acknowledges what was never sent
-        return ACCEPT if liberal else OUTSIDE
-    if (their_window != 0 and not not_too_old) or not ack_not_too_old:  # a late repetition
-        return ACCEPT if liberal else PASS_UNCHANGED
-
+    where = bounds(entry, s, r, seq, sack, end)
+    if where != ACCEPT:
+        liberal = be_liberal or (i64(entry["side"][s]) & BE_LIBERAL) != 0
+        return ACCEPT if liberal else where
     update(entry, s, r, p, ack, sack, end)
     if flag_class == CLASS_ACK:
         count_retransmission(entry, s, p, seq, ack, end)

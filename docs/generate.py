@@ -1,6 +1,12 @@
-"""Make the documents that follow from the source's tables: `python -m docs.generate` writes them here."""
+"""Write the documents that follow from the source's tables: `python -m docs.generate`.
 
+`docs/tracking.md` and `docs/tcp-states.svg` need nothing but the source. `docs/zeek.md` also needs the
+real captures; it is written only where ENIWALL_CAPTURES names their folder.
+"""
+
+import os
 import re
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,8 +15,162 @@ from conntrack.icmp import QUERIES
 from conntrack.outcome import CAUSES
 from conntrack.tcp import CLASS_NAMES, DIRECTION_NAMES, IGNORE, INVALID, ROWS, STATES, TRANSITIONS, VALID_FLAG_SETS
 from conntrack.timeouts import NUMBERS, STATE_TIMEOUTS, SWITCHES, TIMEOUTS
-from docs.state_graph import mermaid, state_graph
+from docs.state_graph import ARROW_MEANINGS, mermaid, state_graph
 from docs.state_svg import state_svg
-from firewall.exempt import ANY_PORT, EXEMPTIONS
+from firewall.exempt import EXEMPTIONS
 from firewall.labels import protocol_word
-from firewall.reports.duration import span
+from firewall.verdict import REASONS, VERDICTS
+from pcaps.link import LINK_TYPES
+
+HERE = Path(__file__).resolve().parent
+NO_ENTRY = "none"
+UNITS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
+URL = re.compile(r"https://[^\s;,]+[^\s;,.:]")
+Format = Callable[[Any], str]
+
+
+# --- Markdown ------------------------------------------------------------------------------------------
+def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A Markdown table."""
+    lines = [heads, ["---"] * len(heads), *rows]
+    return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines) + "\n"
+
+
+def records(rows: Iterable[Any], formats: Mapping[str, Format] | None = None) -> str:
+    """Named tuples as a table: one column a field, whatever the fields are."""
+    rows = tuple(rows)
+    fields = rows[0]._fields
+    known = formats or {}
+    cells = [[known.get(field, plain)(getattr(row, field)) for field in fields] for row in rows]
+    return table([field.replace("_", " ") for field in fields], cells)
+
+
+def plain(value: Any) -> str:
+    """A cell: text with its addresses as links, several words in a row, `any` for nothing."""
+    if value is None:
+        return "any"
+    if isinstance(value, tuple):
+        return ", ".join(map(str, value))
+    return URL.sub(lambda found: f"[{Path(found[0]).stem}]({found[0]})", str(value))
+
+
+def code(value: Any) -> str:
+    """A name as it is typed."""
+    return f"`{value}`"
+
+
+def seconds(value: int) -> str:
+    """`120 s`, and in the largest unit that fits where it is long: `432000 s (5 d)`."""
+    size, unit = next(unit for unit in UNITS if value % unit[0] == 0)
+    return f"{value} s" if value < 600 else f"{value} s ({value // size} {unit})"
+
+
+def port(value: int) -> str:
+    """A port or ICMPv6 type; below 0 any."""
+    return str(value) if value >= 0 else "any"
+
+
+# --- the TCP table -------------------------------------------------------------------------------------
+def state_word(state: int) -> str:
+    """A state, or what a cell says instead of one."""
+    return {IGNORE: "let pass", INVALID: "invalid"}.get(state) or STATES[state] or NO_ENTRY
+
+
+def transitions(direction: int) -> str:
+    """Flag classes down, states across; a dot where the state stays."""
+    rows = []
+    for flags, name in enumerate(CLASS_NAMES):
+        cells = [int(cell) for cell in TRANSITIONS[direction, flags]]
+        rows.append([name, *("\u00b7" if cell == state else state_word(cell) for state, cell in enumerate(cells))])
+    return table([f"{DIRECTION_NAMES[direction]}", *(state or NO_ENTRY for state in STATES)], rows)
+
+
+def transition_reasons() -> str:
+    """Every row of the table with its reason."""
+    return table(
+        ("direction", "flags", "from", "to", "why"),
+        (
+            (
+                DIRECTION_NAMES[row.direction],
+                CLASS_NAMES[row.flags],
+                ", ".join(map(state_word, row.states)),
+                state_word(row.to),
+                row.why,
+            )
+            for row in ROWS
+        ),
+    )
+
+
+def state_times() -> dict[int, str]:
+    """How long each state lasts without a packet: both profiles' values where they differ."""
+    times = {}
+    for state, timeout in enumerate(STATE_TIMEOUTS):
+        row = TIMEOUTS[timeout]
+        values = dict.fromkeys(map(short, (row.linux, row.aws)))
+        times[state] = " / ".join(values)
+    return times
+
+
+def short(value: int) -> str:
+    """A time in the largest unit that divides it, if there are more than nine minutes: `120 s`, `5 d`."""
+    size, unit = next(unit for unit in UNITS if value % unit[0] == 0)
+    return f"{value // size} {unit}" if value >= 600 else f"{value} s"
+
+
+# --- the documents -------------------------------------------------------------------------------------
+def states_svg() -> str:
+    """docs/tcp-states.svg."""
+    return state_svg(state_graph(STATES, ROWS), state_times(), "TCP states of a tracked connection")
+
+
+def tracking() -> str:
+    """docs/tracking.md: the template with every `{{name}}` filled in."""
+    template = (HERE / "tracking.in.md").read_text(encoding="utf-8")
+    parts: dict[str, str] = {
+        "arrows": ", ".join(f"{arrow} {meaning}" for arrow, meaning in ARROW_MEANINGS.items()),
+        "mermaid": mermaid(state_graph(STATES, ROWS)),
+        "original": transitions(0),
+        "reply": transitions(1),
+        "reasons-of-transitions": transition_reasons(),
+        "flag-sets": records(VALID_FLAG_SETS),
+        "timeouts": records(TIMEOUTS, {"name": code, "linux": seconds, "aws": seconds}),
+        "switches": records(SWITCHES, {"name": code}),
+        "numbers": table(
+            ("name", "value", "lowest", "highest"),
+            ([code(name), *map(str, values)] for name, values in NUMBERS.items()),
+        ),
+        "queries": records(QUERIES, {"family": "IPv{}".format}),
+        "causes": records(CAUSES, {"word": code}),
+        "reasons": records(REASONS, {"word": code, "verdict": VERDICTS.__getitem__}),
+        "links": records(LINK_TYPES),
+        "exemptions": records(EXEMPTIONS, {"protocol": protocol_word, "low": port, "high": port}),
+    }
+    filled: str = re.sub(r"\{\{([\w-]+)\}\}\n?", lambda found: parts.pop(found[1]), template)
+    if parts:
+        raise ValueError(f"docs/tracking.in.md shows no {', '.join(parts)}")
+    return filled
+
+
+def documents() -> dict[str, str]:
+    """Text of every document that needs nothing but the source, by file name in this folder."""
+    return {"tracking.md": tracking(), "tcp-states.svg": states_svg()}
+
+
+def main() -> None:
+    """Write them all."""
+    made = documents()
+    folder = os.environ.get("ENIWALL_CAPTURES")
+    if folder:
+        from tests.zeek import compare_all  # the tests compare; the document shows what came out
+        from tests.zeek_page import page
+
+        made["zeek.md"] = page(compare_all(Path(folder)))
+    else:
+        sys.stderr.write("docs/zeek.md is left as it is: ENIWALL_CAPTURES is unset\n")
+    for name, text in made.items():
+        (HERE / name).write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

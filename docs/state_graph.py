@@ -75,9 +75,7 @@ def mermaid(graph: Graph) -> str:
     ]
     if graph.everywhere:
         lines.append('    state "every state" as every')
-    lines += [
-        f"    every --> {graph.names[edge.target]}: {' '.join(edge.label)}" for edge in graph.everywhere.values()
-    ]
+    lines += [f"    every --> {graph.names[edge.target]}: {' '.join(edge.label)}" for edge in graph.everywhere.values()]
     return "\n".join(lines) + "\n"
 
 

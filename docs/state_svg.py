@@ -16,12 +16,14 @@ MARGIN = 28
 STEP = 88  # from one state of the usual way to the next
 BOX_WIDTH, BOX_HEIGHT = 150, 46
 DOT = 9
+TOP = MARGIN + DOT
 LANE = 78
-GAP = 108  # between the usual way and the states beside it
+GAP = 150  # between the usual way and the states beside it
 RAIL_GAP = 30
 PORT = 13  # between lines that end at one box
 BEND = 10
 LINE = 15
+LETTER = 7.4  # width of a letter of a label, a little more than any font draws it
 
 STYLE = """
 .card { fill: #ffffff; stroke: #d0d7de }
@@ -35,8 +37,8 @@ text { font-family: system-ui, -apple-system, "Segoe UI", "DejaVu Sans", sans-se
 .name { font-size: 14px; font-weight: 600; text-anchor: middle }
 .time, .note { font-size: 12px; fill: #57606a }
 .time { text-anchor: middle }
-.label { font-size: 12.5px; stroke: #ffffff; stroke-width: 5px; stroke-linejoin: round; paint-order: stroke }
-.middle { text-anchor: middle }
+.label { font-size: 12.5px; text-anchor: middle }
+.back { fill: #ffffff }
 @media (prefers-color-scheme: dark) {
   .card { fill: #0d1117; stroke: #30363d }
   .box { fill: #161b22; stroke: #8b949e }
@@ -46,7 +48,7 @@ text { font-family: system-ui, -apple-system, "Segoe UI", "DejaVu Sans", sans-se
   .rail-head { fill: #ff7b72 }
   text { fill: #e6edf3 }
   .time, .note { fill: #8b949e }
-  .label { stroke: #0d1117 }
+  .back { fill: #0d1117 }
 }
 """
 
@@ -94,7 +96,7 @@ def layout(graph: Graph) -> Layout:
     beside_x = spine + BOX_WIDTH + GAP
     rail = beside_x + BOX_WIDTH / 2 + RAIL_GAP
     columns = {state: spine if state in path else rail if state in graph.everywhere else beside_x for state in levels}
-    places = {state: Point(columns[state], MARGIN + DOT + level * STEP) for state, level in levels.items()}
+    places = {state: Point(columns[state], TOP + level * STEP) for state, level in levels.items()}
     return Layout(
         places,
         {edge: spine - BOX_WIDTH / 2 - (lane + 1) * LANE for edge, lane in lane_of.items()},
@@ -106,7 +108,9 @@ def layout(graph: Graph) -> Layout:
 
 def _level_beside(graph: Graph, levels: Mapping[int, float], state: int) -> float:
     """Half way between its neighbours, below what already stands there."""
-    near = [levels[a if b == state else b] for a, b, *_ in graph.edges if state in (a, b) and (a in levels or b in levels)]
+    near = [
+        levels[a if b == state else b] for a, b, *_ in graph.edges if state in (a, b) and (a in levels or b in levels)
+    ]
     level = sum(near) / len(near) if near else max(levels.values())
     while any(abs(level - taken) < 1 for taken in levels.values() if taken % 1):
         level += 1
@@ -148,14 +152,15 @@ def state_svg(graph: Graph, notes: Mapping[int, str], title: str) -> str:
     """The whole picture; `notes` is a second line for a state's box."""
     plan = layout(graph)
     path = longest_path(graph)
-    parts = [_rails(graph, plan)]
+    lines = [_rail(target, edge, plan) for target, edge in graph.everywhere.items()]
     for edge in graph.edges:
         if edge in plan.lanes:
-            parts.append(_lane(edge, plan))
+            lines.append(_lane(edge, plan))
         elif is_straight(edge, path):
-            parts.append(_straight(edge, plan))
+            lines.append(_straight(edge, plan))
         else:
-            parts.append(_aside(edge, plan))
+            lines.append(_aside(edge, plan))
+    parts = [line for line, _ in lines] + [label for _, label in lines]  # labels lie on the lines
     parts += [_box(graph.names[state], notes.get(state, ""), place) for state, place in plan.places.items()]
     parts.append(_legend(plan))
     width, height = round(plan.width), round(plan.height)
@@ -180,33 +185,28 @@ def _line(path: str, why: str, kind: str = "line", head: str = "head") -> str:
     return f'<path class="{kind}" d="{path}" marker-end="url(#{head})"><title>{escape(why)}</title></path>'
 
 
-def _label(lines: Sequence[str], x: float, y: float, kind: str = "label") -> str:
-    """Text whose lines are centred on `y`."""
+def _label(lines: Sequence[str], x: float, y: float) -> str:
+    """Text centred on a point, on a ground of its own so that lines do not cross it."""
+    width, height = max(map(len, lines)) * LETTER + 6, len(lines) * LINE + 2
+    ground = f'<rect class="back" x="{x - width / 2:g}" y="{y - height / 2:g}" width="{width:g}" height="{height}"/>'
     top = y - (len(lines) - 1) * LINE / 2 + 4
-    rows = [
-        f'<text class="{kind}" x="{x:g}" y="{top + row * LINE:g}">{escape(line)}</text>'
+    rows = (
+        f'<text class="label" x="{x:g}" y="{top + row * LINE:g}">{escape(line)}</text>'
         for row, line in enumerate(lines)
-    ]
-    return "\n".join(rows)
-
-
-def _half(plan: Layout, state: int) -> float:
-    """Half the height of what is drawn for a state."""
-    return BOX_HEIGHT / 2 if state else DOT
-
-
-def _straight(edge: Edge, plan: Layout) -> str:
-    start, end = plan.places[edge.source], plan.places[edge.target]
-    top, bottom = start.y + _half(plan, edge.source), end.y - _half(plan, edge.target)
-    return "\n".join(
-        (
-            _line(f"M{start.x:g} {top:g}V{bottom:g}", edge.why),
-            _label(edge.label, start.x + 10, (top + bottom) / 2),
-        )
     )
+    return "\n".join((ground, *rows))
 
 
-def _aside(edge: Edge, plan: Layout) -> str:
+def _straight(edge: Edge, plan: Layout) -> tuple[str, str]:
+    """One step down: (line, label), as all these functions give."""
+    start, end = plan.places[edge.source], plan.places[edge.target]
+    top = start.y + (BOX_HEIGHT / 2 if edge.source else DOT)
+    bottom = end.y - BOX_HEIGHT / 2
+    beside = start.x + 13 + max(map(len, edge.label)) * LETTER / 2
+    return _line(f"M{start.x:g} {top:g}V{bottom:g}", edge.why), _label(edge.label, beside, (top + bottom) / 2)
+
+
+def _aside(edge: Edge, plan: Layout) -> tuple[str, str]:
     """Between the usual way and a state beside it."""
     start, end = plan.places[edge.source], plan.places[edge.target]
     side = 1 if end.x > start.x else -1
@@ -215,11 +215,11 @@ def _aside(edge: Edge, plan: Layout) -> str:
     x2, y2 = end.x - side * BOX_WIDTH / 2, end.y - tilt
     middle = (x1 + x2) / 2
     curve = f"M{x1:g} {y1:g}C{middle:g} {y1:g} {middle:g} {y2:g} {x2:g} {y2:g}"
-    return f"{_line(curve, edge.why)}\n{_label(edge.label, middle, (y1 + y2) / 2, 'label middle')}"
+    return _line(curve, edge.why), _label(edge.label, middle, (y1 + y2) / 2)
 
 
-def _lane(edge: Edge, plan: Layout) -> str:
-    """Out to the left, along the lane, and back."""
+def _lane(edge: Edge, plan: Layout) -> tuple[str, str]:
+    """Out to the left, along the lane, and back; the label stands between two levels of boxes."""
     start, end, x = plan.places[edge.source], plan.places[edge.target], plan.lanes[edge]
     y1, y2 = start.y + plan.ports[edge, edge.source], end.y + plan.ports[edge, edge.target]
     left = BOX_WIDTH / 2 if edge.source else DOT
@@ -228,23 +228,20 @@ def _lane(edge: Edge, plan: Layout) -> str:
         f"M{start.x - left:g} {y1:g}H{x + BEND:g}Q{x:g} {y1:g} {x:g} {y1 + bend:g}"
         f"V{y2 - bend:g}Q{x:g} {y2:g} {x + BEND:g} {y2:g}H{end.x - BOX_WIDTH / 2:g}"
     )
-    return f"{_line(line, edge.why)}\n{_label(edge.label, x, (y1 + y2) / 2, 'label middle')}"
+    levels = ((start.y + end.y) / 2 - TOP) // STEP
+    return _line(line, edge.why), _label(edge.label, x, TOP + (levels + 0.5) * STEP)
 
 
-def _rails(graph: Graph, plan: Layout) -> str:
+def _rail(target: int, edge: Edge, plan: Layout) -> tuple[str, str]:
     """What every state can do alike: from each a dotted line to one rail."""
-    parts = []
-    for target, edge in graph.everywhere.items():
-        end = plan.places[target]
-        others = [plan.places[state] for state in plan.places if state not in (0, target)]
-        above = [place for place in others if place.x != end.x]
-        parts += [
-            f'<path class="rail stub" d="M{place.x + BOX_WIDTH / 2:g} {place.y:g}H{end.x:g}"/>' for place in above
-        ]
-        top, bottom = min(place.y for place in above), end.y - BOX_HEIGHT / 2
-        parts.append(_line(f"M{end.x:g} {top:g}V{bottom:g}", edge.why, "rail", "rail-head"))
-        parts.append(_label((*edge.label, "from every state"), end.x + 10, (max(p.y for p in above) + bottom) / 2))
-    return "\n".join(parts)
+    end = plan.places[target]
+    others = [place for state, place in plan.places.items() if state and place.x != end.x]
+    stubs = [f'<path class="rail stub" d="M{place.x + BOX_WIDTH / 2:g} {place.y:g}H{end.x:g}"/>' for place in others]
+    top, bottom = min(place.y for place in others), end.y - BOX_HEIGHT / 2
+    rail = _line(f"M{end.x:g} {top:g}V{bottom:g}", edge.why, "rail", "rail-head")
+    words = f"{' '.join(edge.label)}, from every state"
+    beside = end.x - 13 - len(words) * LETTER / 2
+    return "\n".join((*stubs, rail)), _label([words], beside, (max(place.y for place in others) + bottom) / 2)
 
 
 def _box(name: str, note: str, place: Point) -> str:
@@ -261,6 +258,10 @@ def _box(name: str, note: str, place: Point) -> str:
 
 
 def _legend(plan: Layout) -> str:
-    arrows = "    ".join(f"{arrow} {meaning}" for arrow, meaning in ARROW_MEANINGS.items())
+    arrows = ", ".join(f"{arrow} {meaning}" for arrow, meaning in ARROW_MEANINGS.items())
     lines = (arrows, "Times: without a packet until the entry is gone. What changes no state is not drawn.")
-    return _label(lines, MARGIN, plan.height - MARGIN - LINE / 2, "note")
+    top = plan.height - MARGIN - LINE
+    return "\n".join(
+        f'<text class="note" x="{MARGIN}" y="{top + row * LINE:g}">{escape(line)}</text>'
+        for row, line in enumerate(lines)
+    )

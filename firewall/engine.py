@@ -25,7 +25,8 @@ from firewall.errors import UsageError
 from firewall.exempt import SERVICES
 from firewall.interfaces import address_words, chosen_interfaces, need_interface
 from firewall.judge import ROWS_A_PACKET, STATEFUL, STATELESS, judge_batch
-from firewall.model import Rule, RuleSet, Warning
+from firewall.model import Rule, RuleSet
+from firewall.model import Warning as RuleWarning
 from firewall.policy import compile_policy
 from firewall.rows import VERDICT, Judged, VerdictBatch, verdict_batch
 from firewall.sources import load_rules
@@ -91,7 +92,7 @@ class Firewall:
         groups = [rule_set.groups[name] for name in self._groups() if name in rule_set.groups]
         self.rules: tuple[Rule, ...] = tuple(rule for group in groups for rule in (*group.ingress, *group.egress))
         self.exempt_services = tuple(f"exempt:{service}" for service in SERVICES)
-        self.warnings: list[Warning] = []
+        self.warnings: list[RuleWarning] = []
         self._asked = frozenset(enis)
         self._seen: set[int] = set()
         self._start()
@@ -126,6 +127,11 @@ class Firewall:
         aws = (ALL_TRACKED, LINUX_STATES) if self.profile == "aws" else ()
         return (*aws, NO_FRAGMENTS)
 
+    @property
+    def first_addresses(self) -> tuple[str, ...]:
+        """The addresses of the first interface: what a crafted packet means by an end left open."""
+        return tuple(str(address) for eni in self.interfaces[:1] for address in eni.addresses)
+
     def judge_batch(self, packets: PacketBatch) -> VerdictBatch:
         """Verdict rows for a batch; the table goes on from where it was."""
         out = np.zeros(packets.rows * ROWS_A_PACKET, VERDICT)
@@ -147,7 +153,7 @@ class Firewall:
     def _say_full(self) -> None:
         if len(self._table.entries) > MAX_CAPACITY and not any(row.kind == "table-limit" for row in self.warnings):
             text = f"the connection table reached its limit of {MAX_CAPACITY} slots; what had timed out is forgotten"
-            self.warnings.append(Warning("table-limit", text))
+            self.warnings.append(RuleWarning("table-limit", text))
 
     def replay(self, capture: Capture) -> Iterator[Judged]:
         """Every batch of a capture with its verdicts, in order.
@@ -166,7 +172,7 @@ class Firewall:
             words = {eni.interface_id, *(str(address) for address in eni.addresses)}
             if index not in self._seen and self._asked & words:
                 text = f"--eni {eni.interface_id}: no packet of the capture goes to or from it"
-                self.warnings.append(Warning("eni-unseen", text))
+                self.warnings.append(RuleWarning("eni-unseen", text))
 
     def judge(self, packets: Any) -> list[dict[str, str | int | None]]:
         """Verdict rows, by column name, of one scapy packet or several, in order.
@@ -178,7 +184,7 @@ class Firewall:
         from firewall.labels import Labels
         from pcaps.craft import packets_to_frames
 
-        batch = frames_batch(packets_to_frames(packets))
+        batch = frames_batch(packets_to_frames(packets, self.first_addresses))
         if not self.interfaces:
             raise need_interface(batch, ("CAPTURE",), self.files)
         return row_cells(Judged(batch, self.judge_batch(batch)), Labels.of(self, ("crafted",)))
@@ -201,7 +207,7 @@ class Firewall:
         (src, src_port), (dst, dst_port) = ends
         if is_icmp(int(entry["family"]), protocol):  # type and code of the query, as in the port columns
             src_port, dst_port = int(entry["a_port"]) >> 8, int(entry["a_port"]) & 0xFF
-        ports = src_port or dst_port or protocol in (TCP,)
+        ports = src_port or dst_port or protocol == TCP
         rule = int(entry["rule"])
         return Connection(
             eni=self.interfaces[int(entry["eni"])].interface_id,

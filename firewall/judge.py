@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from conntrack.outcome import FRAGMENT
+from conntrack.outcome import BAD_HEADER, FRAGMENT
 from conntrack.states import ESTABLISHED, NEW, NO_STATE, RELATED, UNTRACKED
 from conntrack.table import CLOCK, LIVE, UNDECIDED, USED, FlowTable, room
 from conntrack.timeouts import AWS_ERRORS, S_ICMP_ERRORS, S_IP_CHECKSUM, Settings
@@ -55,6 +55,33 @@ def by_rule(rule: int, direction: int, allowed: int) -> int:
 
 
 @kernel
+def admit(table: FlowTable, slot: int, rule: int, reason: int) -> tuple[int, int]:
+    """(slot, reason) of a NEW packet that the rules have seen: an admitted candidate enters the table."""
+    entries = table.entries
+    if slot != len(entries) - 1:
+        return slot, reason  # its entry is there, only not answered yet
+    if rule == NO_RULE:
+        return NO_SLOT, reason
+    if table.counts[USED] >= room(len(entries)):
+        return NO_SLOT, verdict.TABLE_FULL
+    # The later packets of an undecidable flow are as undecidable as its first.
+    undecided = rule == UNKNOWN_PEER
+    return confirm(table, NO_RULE if undecided else rule, UNDECIDED if undecided else 0), reason
+
+
+@kernel
+def meets_rules(p: Packet, ct_state: int, cause: int, policy: Policy, settings: Settings) -> bool:
+    """NEW packets do; under aws also ICMP errors, whatever they quote, and what Linux does not track."""
+    if ct_state == UNTRACKED:
+        return len(policy.exemptions) > 0
+    family = i64(p["family"])
+    if is_icmp(family, i64(p["protocol"])) and is_icmp_error(family, i64(p["src_port"])):
+        by_aws = i64(settings["switches"][S_ICMP_ERRORS]) == AWS_ERRORS
+        return by_aws and cause not in (FRAGMENT, BAD_HEADER)
+    return ct_state == NEW
+
+
+@kernel
 def judge_tracked(
     p: Packet,
     eni: int,
@@ -70,42 +97,27 @@ def judge_tracked(
     """The reason of a packet under connection tracking; fills the row's state, flow and rule."""
     entries = table.entries
     ct_state, slot, cause = track(entries, eni, p, settings, now)
-    row["ct_state"] = ct_state
     rule = NO_RULE
-    reason = i64(policy.cause_reasons[cause])
-    family = i64(p["family"])
-    error = is_icmp(family, i64(p["protocol"])) and is_icmp_error(family, i64(p["src_port"]))
-    if error and i64(settings["switches"][S_ICMP_ERRORS]) == AWS_ERRORS and cause != FRAGMENT:
+    if meets_rules(p, ct_state, cause, policy, settings):
         rule = permits(policy, eni, direction, p, peer_hi, peer_lo)
-        reason = by_rule(rule, direction, verdict.RULE)
-    elif ct_state == NEW:
-        rule = permits(policy, eni, direction, p, peer_hi, peer_lo)
-        reason = by_rule(rule, direction, verdict.RULE)
-        if slot == len(entries) - 1:
-            slot = NO_SLOT
-            if table.counts[USED] >= room(len(entries)) and rule != NO_RULE:
-                reason = verdict.TABLE_FULL
-            elif rule >= 0:
-                slot = confirm(table, rule, 0)
-            elif rule == UNKNOWN_PEER:  # later packets of this flow are as undecidable as this one
-                slot = confirm(table, NO_RULE, UNDECIDED)
+        reason = by_rule(rule, direction, verdict.UNTRACKED if ct_state == UNTRACKED else verdict.RULE)
+        if ct_state == NEW:
+            slot, reason = admit(table, slot, rule, reason)
     elif ct_state in (ESTABLISHED, RELATED):
-        entry = entries[slot]
-        rule = i64(entry["rule"])
+        rule = i64(entries[slot]["rule"])
         reason = verdict.ESTABLISHED if ct_state == ESTABLISHED else verdict.RELATED
-        if i64(entry["status"]) & UNDECIDED:
+        if i64(entries[slot]["status"]) & UNDECIDED:
             reason = verdict.UNDECIDABLE
     elif ct_state == UNTRACKED:
-        if len(policy.exemptions) == 0:
-            reason = verdict.UNTRACKED_DROPPED
-        else:
-            rule = permits(policy, eni, direction, p, peer_hi, peer_lo)
-            reason = by_rule(rule, direction, verdict.UNTRACKED)
+        reason = verdict.UNTRACKED_DROPPED
+    else:
+        reason = i64(policy.cause_reasons[cause])
+    row["ct_state"] = ct_state
+    row["rule"] = max(rule, NO_RULE)
     if slot != NO_SLOT and i64(entries[slot]["use"]) == LIVE:
         row["flow"] = entries[slot]["flow"]
         if i64(entries[slot]["protocol"]) == TCP:
             row["tcp_state"] = entries[slot]["state"]
-    row["rule"] = max(rule, NO_RULE)
     return reason
 
 

@@ -1,4 +1,4 @@
-"""The questions that the engine asks of a Policy: whose address, which rule, never filtered?"""
+"""The questions that the engine asks of a Policy: whose address, which rule, whether ever filtered."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,7 @@ DHCPV6_PORTS_LOW, DHCPV6_PORTS_HIGH = 546, 547
 
 @kernel
 def below(left_hi: np.uint64, left_lo: np.uint64, right_hi: np.uint64, right_lo: np.uint64) -> bool:
-    """left < right, as 128-bit addresses."""
+    """Left < right, as 128-bit addresses."""
     if left_hi != right_hi:
         return bool(left_hi < right_hi)
     return bool(left_lo < right_lo)

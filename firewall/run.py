@@ -43,12 +43,12 @@ class Inputs:
             *self.rules, enis=self.enis, profile=self.profile, settings=self.settings or {}, stateless=stateless
         )
 
-    def capture(self) -> "Capture":
-        """The captures, or the crafted packets, opened."""
+    def capture(self, firewall: Firewall) -> "Capture":
+        """The captures, or the crafted packets, opened; an end left open is the first interface."""
         if bool(self.captures) == bool(self.crafted):
             raise UsageError("name one or several captures (- is standard input), or give --craft; not both")
         if self.crafted:
-            return crafted_capture(self.crafted, bpf=self.bpf)
+            return crafted_capture(self.crafted, self.bpf, firewall.first_addresses)
         return open_capture(*self.captures, bpf=self.bpf)
 
 
@@ -58,7 +58,7 @@ def run_replay(inputs: Inputs, outputs: tuple[str, ...], version: str) -> Result
         check_row_file(path)
     firewall = inputs.firewall()
     with ExitStack() as stack:
-        capture = stack.enter_context(inputs.capture())
+        capture = stack.enter_context(inputs.capture(firewall))
         labels = Labels.of(firewall, capture.names)
         summary = _summary(labels)
         writers = [stack.enter_context(open_rows(path, labels)) for path in outputs]
@@ -74,7 +74,7 @@ def run_compare(inputs: Inputs, readings: str, version: str) -> ComparedResult:
     """Judge every packet under two readings, side by side, from one pass over the capture."""
     pair = read_readings(readings)
     firewalls = [inputs.firewall(stateless=READINGS[reading]) for reading in pair]
-    with inputs.capture() as capture:
+    with inputs.capture(firewalls[0]) as capture:
         labels = [Labels.of(firewall, capture.names) for firewall in firewalls]
         summaries = [_summary(each) for each in labels]
         sides = [Side(capture, batches) for batches in tee(capture.batches())]

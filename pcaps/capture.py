@@ -111,21 +111,15 @@ def merged(sources: Sequence[Iterator[PacketBatch]]) -> Iterator[PacketBatch]:
     """
     waiting = [next(source, None) for source in sources]
     latest = [np.iinfo(np.int64).min] * len(sources)
-    while any(batch is not None for batch in waiting):
-        clocks = {
-            k: np.maximum.accumulate(np.maximum(batch.time, latest[k]))
-            for k, batch in enumerate(waiting)
-            if batch is not None
-        }
+    while open_ends := {k: batch for k, batch in enumerate(waiting) if batch is not None}:
+        clocks = {k: np.maximum.accumulate(np.maximum(batch.time, latest[k])) for k, batch in open_ends.items()}
         until = min(clock[-1] for clock in clocks.values())
         ready, times = [], []
-        for k, clock in clocks.items():
-            batch = waiting[k]
-            assert batch is not None  # clocks has only sources that wait
-            count = int(np.searchsorted(clock, until, side="right"))
+        for k, batch in open_ends.items():
+            count = int(np.searchsorted(clocks[k], until, side="right"))
             ready.append(batch.slice(0, count))
-            times.append(clock[:count])
-            latest[k] = max(latest[k], int(clock[count - 1])) if count else latest[k]
+            times.append(clocks[k][:count])
+            latest[k] = int(clocks[k][count - 1]) if count else latest[k]
             waiting[k] = batch.slice(count, batch.rows) if count < batch.rows else next(sources[k], None)
         order = np.argsort(np.concatenate(times), kind="stable")
         yield concatenate(ready).take(order)
@@ -246,9 +240,11 @@ def open_capture(*paths: str, bpf: str | None = None) -> FileCapture:
     return FileCapture([str(path) for path in paths], bpf)
 
 
-def crafted_capture(expressions: Sequence[str], bpf: str | None = None) -> FrameCapture:
-    """Packets written as scapy expressions, in order. Raises CraftError pointing at the place."""
-    from pcaps.craft import packets_to_frames, parse  # scapy is heavy, and only for crafted packets
+def crafted_capture(expressions: Sequence[str], bpf: str | None = None, here: Sequence[str] = ()) -> FrameCapture:
+    """Packets written as scapy expressions, in order. Raises CraftError pointing at the place.
 
-    packets = [packet for expression in expressions for packet in parse(expression)]
-    return FrameCapture(packets_to_frames(packets), bpf=bpf)
+    `here` are the interface's addresses: an end that an expression leaves open is the interface.
+    """
+    from pcaps.craft import craft  # scapy is heavy, and only for crafted packets
+
+    return FrameCapture(craft(expressions, here), bpf=bpf)

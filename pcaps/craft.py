@@ -161,10 +161,10 @@ def _written_values(expression: Expression, layer: Layer) -> dict[str, Sequence[
     fields = [field.name for field in scratch.fields_desc]
     for argument in layer.arguments:
         if argument.name == "time":
-            raise expression.wrong(argument.span, "time stands in the outermost layer only")
+            raise expression.wrong(argument.name_span, "time stands in the outermost layer only")
         if argument.name not in fields:
             message = f"{layer.name} has no field {argument.name}{_nearest(argument.name, fields)}"
-            raise expression.wrong(argument.span, message)
+            raise expression.wrong(argument.name_span, message)
     written = {argument.name: argument for argument in layer.arguments}
     values: dict[str, Sequence[Any]] = dict.fromkeys(written, ())
     for name in filter(written.__contains__, fields):  # in the wire's order
@@ -197,7 +197,9 @@ def _build(expression: Expression, layer: Layer, values: dict[str, Any]) -> "Pac
             _set(expression, written[field.name], packet, values[field.name])
     for argument in layer.arguments:
         if _absent(packet, argument.name):
-            raise expression.wrong(argument.span, f"{layer.name} is without {argument.name} as its other fields stand")
+            raise expression.wrong(
+                argument.name_span, f"{layer.name} is without {argument.name} as its other fields stand"
+            )
     trial = packet.copy()
     _fill(trial)
     with _hushed() as said:

@@ -64,6 +64,7 @@ class Argument:
     name: str
     value: Value
     span: Span  # of the value
+    name_span: Span  # of the name; where none is written, of the value
 
 
 class Expression:
@@ -149,7 +150,7 @@ class Expression:
         if self.layers > MAX_ALL_LAYERS:
             raise self.wrong(span, f"more than {MAX_ALL_LAYERS:,} layers")
         if isinstance(node, ast.Constant) and isinstance(node.value, str | bytes):
-            return Layer("Raw", (Argument("load", node.value, span),), span)
+            return Layer("Raw", (Argument("load", node.value, span, span),), span)
         if isinstance(node, ast.Name):
             raise self.wrong(span, f"a layer is written with parentheses: {node.id}()")
         if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
@@ -162,7 +163,7 @@ class Expression:
         seen: set[str] = set()
         for argument in arguments:
             if argument.name in seen:
-                raise self.wrong(argument.span, f"{name}(): {argument.name} is written twice")
+                raise self.wrong(argument.name_span, f"{name}(): {argument.name} is written twice")
             seen.add(argument.name)
         return Layer(name, arguments, self._span(node.func))
 
@@ -171,13 +172,15 @@ class Expression:
         value = node.value if isinstance(node, ast.Constant) else None
         if name not in BYTES_ALONE or not isinstance(value, str | bytes):
             raise self.wrong(self._span(node), "arguments are written field=value")
-        return Argument("load", value, self._span(node))
+        span = self._span(node)
+        return Argument("load", value, span, span)
 
     def _keyword(self, keyword: ast.keyword, depth: int) -> Argument:
         span = self._span(keyword.value)
         if keyword.arg is None:
             raise self.wrong(span, "arguments are written field=value; ** is not")
-        return Argument(keyword.arg, self._value(keyword.value, depth), span)
+        start = self._offset(keyword.lineno, self._characters(keyword.lineno, keyword.col_offset))
+        return Argument(keyword.arg, self._value(keyword.value, depth), span, Span(start, start + len(keyword.arg)))
 
     def _value(self, node: ast.expr, depth: int) -> Value:
         if isinstance(node, ast.List):

@@ -204,23 +204,26 @@ def open_reader(path: str) -> Reader:
     """The reader that fits the file's first bytes. Raises CaptureError naming file and cure."""
     stream = Stream(path)
     try:
-        if not stream.need(4):
-            if stream.fault:
-                raise CaptureError(f"{stream.name}: {stream.fault}; check with gzip -t or zstd -t")
-            size = stream.filled
-            raise CaptureError(
-                f"{stream.name}: {size} bytes, too short for a capture (its header alone has 24); "
-                "was the recording or the copy cut short?"
-            )
-        magic = stream.data[stream.position : stream.position + 4].tobytes()
-        if magic in savefile.PCAP_MAGICS:
-            return PcapReader(stream)
-        if magic == savefile.PCAPNG_MAGIC:
-            return PcapngReader(stream)
-        looks = (
-            f"text, {magic.decode()!r}" if magic.isascii() and magic.decode().isprintable() else f"bytes {magic.hex()}"
-        )
-        raise CaptureError(f"{stream.name}: not a capture: it starts with {looks}; {CURE}")
+        return fitting_reader(stream)
     except CaptureError:
         stream.close()
         raise
+
+
+def fitting_reader(stream: Stream) -> Reader:
+    """The reader for what the stream starts with."""
+    if not stream.need(4):
+        if stream.fault:
+            raise CaptureError(f"{stream.name}: {stream.fault}; check with gzip -t or zstd -t")
+        raise CaptureError(
+            f"{stream.name}: {stream.filled} bytes, too short for a capture (its header alone has 24); "
+            "was the recording or the copy cut short?"
+        )
+    magic = stream.data[stream.position : stream.position + 4].tobytes()
+    if magic in savefile.PCAP_MAGICS:
+        return PcapReader(stream)
+    if magic == savefile.PCAPNG_MAGIC:
+        return PcapngReader(stream)
+    readable = magic.isascii() and magic.decode().isprintable()
+    looks = f"text, {magic.decode()!r}" if readable else f"bytes {magic.hex()}"
+    raise CaptureError(f"{stream.name}: not a capture: it starts with {looks}; {CURE}")

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pcaps.accelerate import entry_kernel, i64, kernel
+from pcaps.batch import Packet
 from pcaps.wire import Bytes, u32, u32_le
 
 NS = 1_000_000_000
@@ -38,6 +39,7 @@ ENHANCED_BODY = 20
 SIMPLE_BODY = 4
 OPTION_IF_NAME, OPTION_IF_TSRESOL, OPTION_IF_TSOFFSET = 2, 9, 14
 MAX_TICKS = 1 << 59  # a second in finer ticks does not fit the arithmetic
+BAD_BLOCK = -1
 LATEST = (1 << 63) // NS - 1  # seconds that int64 nanoseconds still hold
 
 # --- why a walker stopped ---------------------------------------------------------------------------------
@@ -144,6 +146,41 @@ def ticks_to_ns(high: int, low: int, ticks: int, offset: int) -> int:
     return seconds * NS + fraction
 
 
+@kernel
+def read_enhanced(data: Bytes, at: int, size: int, big_endian: bool, interfaces: NDArray[np.int64], p: Packet) -> int:
+    """Fill time, interface and lengths from an enhanced packet block; where its frame starts, or BAD_BLOCK."""
+    start = at + 8 + ENHANCED_BODY
+    if size < BLOCK_FRAME + ENHANCED_BODY:
+        return BAD_BLOCK
+    interface = number32(data, at + 8, big_endian)
+    length = number32(data, at + 20, big_endian)
+    if interface >= len(interfaces) or start + length > at + size - 4:
+        return BAD_BLOCK
+    high = number32(data, at + 12, big_endian)
+    low = number32(data, at + 16, big_endian)
+    p["time"] = ticks_to_ns(high, low, i64(interfaces[interface, 2]), i64(interfaces[interface, 3]))
+    p["interface"] = interface
+    p["caplen"] = length
+    p["wirelen"] = number32(data, at + 24, big_endian)
+    return start
+
+
+@kernel
+def read_simple(data: Bytes, at: int, size: int, big_endian: bool, interfaces: NDArray[np.int64], p: Packet) -> int:
+    """The same from a simple packet block, which has neither time nor interface: time 0, the first one."""
+    if size < BLOCK_FRAME + SIMPLE_BODY or len(interfaces) == 0:
+        return BAD_BLOCK
+    wirelen = number32(data, at + 8, big_endian)
+    length = min(wirelen, size - BLOCK_FRAME - SIMPLE_BODY)
+    if i64(interfaces[0, 1]) > 0:
+        length = min(length, i64(interfaces[0, 1]))
+    p["time"] = 0
+    p["interface"] = 0
+    p["caplen"] = length
+    p["wirelen"] = wirelen
+    return at + 8 + SIMPLE_BODY
+
+
 @entry_kernel
 def walk_pcapng(
     data: Bytes,
@@ -166,52 +203,24 @@ def walk_pcapng(
         kind = number32(data, position, big_endian)
         if kind in (SECTION_HEADER, INTERFACE):
             return count, position, HEADER
-        size = number32(data, position + 4, big_endian)
+        size = (number32(data, position + 4, big_endian) + 3) & ~3
         if size < BLOCK_FRAME or size > MAX_RECORD:
             return count, position, DAMAGED
-        size = (size + 3) & ~3
         if position + size > filled:
             break
-        body = position + 8
         if kind in (ENHANCED_PACKET, SIMPLE_PACKET):
             if count == len(out):
                 return count, position, FULL
             p = out[count]
             if kind == ENHANCED_PACKET:
-                if size < BLOCK_FRAME + ENHANCED_BODY:
-                    return count, position, DAMAGED
-                interface = number32(data, body, big_endian)
-                length = number32(data, body + 12, big_endian)
-                p["wirelen"] = number32(data, body + 16, big_endian)
-                body += ENHANCED_BODY
+                start = read_enhanced(data, position, size, big_endian, interfaces, p)
             else:
-                if size < BLOCK_FRAME + SIMPLE_BODY:
-                    return count, position, DAMAGED
-                interface = 0
-                length = number32(data, body, big_endian)
-                p["wirelen"] = length
-                body += SIMPLE_BODY
-            if interface >= len(interfaces):
-                return count, position, DAMAGED
-            if kind == SIMPLE_PACKET:
-                p["time"] = 0
-                length = min(length, size - BLOCK_FRAME - SIMPLE_BODY)
-                if interfaces[interface, 1] > 0:
-                    length = min(length, i64(interfaces[interface, 1]))
-            else:
-                p["time"] = ticks_to_ns(
-                    number32(data, body - 16, big_endian),
-                    number32(data, body - 12, big_endian),
-                    i64(interfaces[interface, 2]),
-                    i64(interfaces[interface, 3]),
-                )
-            if body + length > position + size - 4:
+                start = read_simple(data, position, size, big_endian, interfaces, p)
+            if start == BAD_BLOCK:
                 return count, position, DAMAGED
             p["frame"] = frame + count
-            p["interface"] = interface
-            p["caplen"] = length
-            offsets[count] = body
-            links[count] = interfaces[interface, 0]
+            offsets[count] = start
+            links[count] = interfaces[i64(p["interface"]), 0]
             count += 1
         position += size
     return count, position, MORE

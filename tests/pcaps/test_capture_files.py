@@ -138,9 +138,7 @@ def test_every_clock_gives_the_exact_nanosecond(ticks: int, resolution: int, off
     table = np.array([(1, 0, units, offset)], np.int64)
     out = PacketBatch(np.zeros(1, PacketBatch(np.zeros(0, _dtype())).records.dtype))
     data = np.frombuffer(frame, np.uint8).copy()
-    savefile.walk_pcapng(
-        data, 0, len(data), False, table, 1, out.records, np.zeros(1, np.int64), np.zeros(1, np.int32)
-    )
+    savefile.walk_pcapng(data, 0, len(data), False, table, 1, out.records, np.zeros(1, np.int64), np.zeros(1, np.int32))
     assert int(out.time[0]) == exact
 
 
@@ -158,10 +156,8 @@ def test_a_cut_capture_is_read_up_to_the_cut_and_says_so(tmp_path_factory: pytes
     batches, warnings = read(path)
     assert sum(batch.rows for batch in batches) == whole
     if rest:
-        assert warnings == [
-            f"{path}: cut in the middle of packet {whole + 1} ({rest} bytes of it, from byte {cut - rest}); "
-            f"{whole} packets were read"
-        ]
+        place = f"packet {whole + 1} ({rest} bytes of it, from byte {cut - rest})"
+        assert warnings == [f"{path}: cut in the middle of {place}; {whole} packets were read"]
     else:
         assert warnings == []
 

@@ -40,14 +40,14 @@ def following(layer: Any, built: Any) -> Any:
     return layer.payload
 
 
-def upper(header: Any, built: Any) -> tuple[int, Any]:
-    """The protocol number and the layer behind all of scapy's extension headers."""
+def upper(header: Any, built: Any) -> tuple[int, Any, Any]:
+    """The protocol number and the layer behind all extension headers, as dissected and as built."""
     number = header.proto if header.version == 4 else header.nh
     layer, built = following(header, built.payload), built.payload
     while number in EXTENSIONS and header.version == 6:
         number = layer.nh
         layer, built = following(layer, built.payload), built.payload
-    return number, layer
+    return number, layer, built
 
 
 def expected_tcp(layer: Any) -> dict[str, Any]:
@@ -74,7 +74,7 @@ def _pairs(flat: tuple[int, ...]) -> list[tuple[int, ...]]:
     return [flat[at : at + 2] for at in range(0, len(flat), 2)]
 
 
-def expected_upper(version: int, number: int, layer: Any) -> dict[str, Any]:
+def expected_upper(version: int, number: int, layer: Any, built: Any) -> dict[str, Any]:
     """What the transport columns must hold, by scapy's reading."""
     if number in (6, 17, 132):
         fields = {"src_port": layer.sport, "dst_port": layer.dport}
@@ -84,14 +84,19 @@ def expected_upper(version: int, number: int, layer: Any) -> dict[str, Any]:
         if layer.type in QUERIES[version]:
             fields["icmp_id"] = layer.id
         if layer.type in ERRORS[version] and layer.payload:
-            fields |= expected_quote(layer.payload)
+            fields |= expected_quote(layer.payload, built.payload)
         return fields
     return {}
 
 
-def expected_quote(quote: Any) -> dict[str, Any]:
-    number, inner = upper(quote, quote)
-    fields = {"quoted": 1, "quoted_protocol": number, "quoted_src": address(quote.src), "quoted_dst": address(quote.dst)}
+def expected_quote(quote: Any, built: Any) -> dict[str, Any]:
+    number, inner, _ = upper(quote, built)
+    fields = {
+        "quoted": 1,
+        "quoted_protocol": number,
+        "quoted_src": address(quote.src),
+        "quoted_dst": address(quote.dst),
+    }
     if number in (6, 17) and hasattr(inner, "sport"):
         fields |= {"quoted_src_port": inner.sport, "quoted_dst_port": inner.dport}
     return fields
@@ -103,7 +108,7 @@ def test_every_field_is_what_scapy_reads(built: tuple[Frame, Any]) -> None:
     sent = network_header(packet)
     header = sent.__class__(bytes(sent))
     row = cells(frames_batch([frame]))
-    number, layer = upper(header, sent)
+    number, layer, built_layer = upper(header, sent)
     want = {
         "status": OK,
         "family": header.version,
@@ -112,7 +117,7 @@ def test_every_field_is_what_scapy_reads(built: tuple[Frame, Any]) -> None:
         "protocol": number,
         "hop_limit": header.ttl if header.version == 4 else header.hlim,
         "length": header.len if header.version == 4 else header.plen + 40,
-    } | expected_upper(header.version, number, layer)
+    } | expected_upper(header.version, number, layer, built_layer)
     assert {name: row[name] for name in want} == want, header.show(dump=True)
 
 
