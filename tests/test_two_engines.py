@@ -1,0 +1,47 @@
+"""Compiled and interpreted, the engine writes the same bytes: every column of every packet and verdict."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pcaps import samples
+from tests.recorded import cases_folder
+
+pytestmark = [pytest.mark.slow, pytest.mark.compiled_only]  # it runs both by itself
+
+
+def digest_lines(engine: str, paths: list[str]) -> list[str]:
+    run = subprocess.run(
+        [sys.executable, "-m", "tests.engine_digest", *paths],
+        env=os.environ | {"ENIWALL_ENGINE": engine},
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=Path(__file__).parent.parent,
+    )
+    return run.stdout.splitlines()
+
+
+def same(paths: list[str]) -> None:
+    compiled = digest_lines("compiled", paths)
+    assert len(compiled) == 2 * len(paths)
+    assert compiled == digest_lines("interpreted", paths)
+
+
+def test_every_sample() -> None:
+    same([str(samples.sample(name)) for name in samples.SAMPLES])
+
+
+def test_every_recorded_case() -> None:
+    folder = cases_folder()
+    if folder is None:
+        pytest.skip("no recorded kernel verdicts")
+    same(sorted(str(path) for path in folder.glob("*/packets.pcap")))
+
+
+def test_every_real_capture(captures: Path) -> None:
+    paths = sorted(str(path) for path in captures.glob("*.pcap*"))
+    same([path for path in paths if "echo-connections" not in path])  # 80,000 packets of one kind
