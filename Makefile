@@ -5,7 +5,7 @@
 
 BIN = .venv/bin
 PYTEST = $(BIN)/python -m pytest
-CODE = pcaps conntrack firewall tests benchmarks
+CODE = pcaps conntrack firewall tests benchmarks docs
 
 # What each of the two runs of the suite takes; pyproject.toml says what the marks mean.
 ALL = -m "not root"
@@ -15,7 +15,7 @@ INTERPRETED = -m "not root and not slow and not compiled_only"
 INSTALLED = .venv/.installed
 INSTALLED_DEV = .venv/.installed-dev
 
-.PHONY: help demo test lint format bench samples coverage clean distclean
+.PHONY: help demo test lint format docs bench samples coverage clean distclean
 
 help:  ## print this list (the default)
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -36,6 +36,9 @@ lint: $(INSTALLED_DEV)  ## check style, formatting, types and the direction of i
 format: $(INSTALLED_DEV)  ## format the code and mend what ruff can mend
 	$(BIN)/ruff check --fix-only
 	$(BIN)/ruff format
+
+docs: $(INSTALLED_DEV)  ## make the generated documents again
+	$(BIN)/python -m docs.generate
 
 bench: $(INSTALLED_DEV)  ## measure packets a second beside tcpdump
 	ENIWALL_ENGINE=compiled $(BIN)/python -m benchmarks

@@ -7,14 +7,26 @@ real captures; it is written only where ENIWALL_CAPTURES names their folder.
 import os
 import re
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from conntrack.icmp import QUERIES
 from conntrack.outcome import CAUSES
-from conntrack.tcp import CLASS_NAMES, DIRECTION_NAMES, IGNORE, INVALID, ROWS, STATES, TRANSITIONS, VALID_FLAG_SETS
+from conntrack.tcp import (
+    CLASS_NAMES,
+    DIRECTION_NAMES,
+    IGNORE,
+    INVALID,
+    ORIGINAL,
+    REPLY,
+    ROWS,
+    STATES,
+    TRANSITIONS,
+    VALID_FLAG_SETS,
+)
 from conntrack.timeouts import NUMBERS, STATE_TIMEOUTS, SWITCHES, TIMEOUTS
+from docs.markdown import HERE, fill, table
 from docs.state_graph import ARROW_MEANINGS, mermaid, state_graph
 from docs.state_svg import state_svg
 from firewall.exempt import EXEMPTIONS
@@ -22,7 +34,6 @@ from firewall.labels import protocol_word
 from firewall.verdict import REASONS, VERDICTS
 from pcaps.link import LINK_TYPES
 
-HERE = Path(__file__).resolve().parent
 NO_ENTRY = "none"
 UNITS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 URL = re.compile(r"https://[^\s;,]+[^\s;,.:]")
@@ -30,12 +41,6 @@ Format = Callable[[Any], str]
 
 
 # --- Markdown ------------------------------------------------------------------------------------------
-def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A Markdown table."""
-    lines = [heads, ["---"] * len(heads), *rows]
-    return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines) + "\n"
-
-
 def records(rows: Iterable[Any], formats: Mapping[str, Format] | None = None) -> str:
     """Named tuples as a table: one column a field, whatever the fields are."""
     rows = tuple(rows)
@@ -59,10 +64,15 @@ def code(value: Any) -> str:
     return f"`{value}`"
 
 
-def seconds(value: int) -> str:
-    """`120 s`, and in the largest unit that fits where it is long: `432000 s (5 d)`."""
+def short(value: int) -> str:
+    """Seconds, from ten minutes on in the largest unit that divides them: `120 s`, `5 d`."""
     size, unit = next(unit for unit in UNITS if value % unit[0] == 0)
-    return f"{value} s" if value < 600 else f"{value} s ({value // size} {unit})"
+    return f"{value // size} {unit}" if value >= 600 else f"{value} s"
+
+
+def seconds(value: int) -> str:
+    """`120 s`; where it is long, both ways: `432000 s (5 d)`."""
+    return f"{value} s" if value < 600 else f"{value} s ({short(value)})"
 
 
 def port(value: int) -> str:
@@ -82,7 +92,7 @@ def transitions(direction: int) -> str:
     for flags, name in enumerate(CLASS_NAMES):
         cells = [int(cell) for cell in TRANSITIONS[direction, flags]]
         rows.append([name, *("\u00b7" if cell == state else state_word(cell) for state, cell in enumerate(cells))])
-    return table([f"{DIRECTION_NAMES[direction]}", *(state or NO_ENTRY for state in STATES)], rows)
+    return table([DIRECTION_NAMES[direction], *(state or NO_ENTRY for state in STATES)], rows)
 
 
 def transition_reasons() -> str:
@@ -112,12 +122,6 @@ def state_times() -> dict[int, str]:
     return times
 
 
-def short(value: int) -> str:
-    """A time in the largest unit that divides it, if there are more than nine minutes: `120 s`, `5 d`."""
-    size, unit = next(unit for unit in UNITS if value % unit[0] == 0)
-    return f"{value // size} {unit}" if value >= 600 else f"{value} s"
-
-
 # --- the documents -------------------------------------------------------------------------------------
 def states_svg() -> str:
     """docs/tcp-states.svg."""
@@ -125,13 +129,12 @@ def states_svg() -> str:
 
 
 def tracking() -> str:
-    """docs/tracking.md: the template with every `{{name}}` filled in."""
-    template = (HERE / "tracking.in.md").read_text(encoding="utf-8")
-    parts: dict[str, str] = {
+    """docs/tracking.md: its template, and the tables."""
+    parts = {
         "arrows": ", ".join(f"{arrow} {meaning}" for arrow, meaning in ARROW_MEANINGS.items()),
         "mermaid": mermaid(state_graph(STATES, ROWS)),
-        "original": transitions(0),
-        "reply": transitions(1),
+        "original": transitions(ORIGINAL),
+        "reply": transitions(REPLY),
         "reasons-of-transitions": transition_reasons(),
         "flag-sets": records(VALID_FLAG_SETS),
         "timeouts": records(TIMEOUTS, {"name": code, "linux": seconds, "aws": seconds}),
@@ -146,10 +149,7 @@ def tracking() -> str:
         "links": records(LINK_TYPES),
         "exemptions": records(EXEMPTIONS, {"protocol": protocol_word, "low": port, "high": port}),
     }
-    filled: str = re.sub(r"\{\{([\w-]+)\}\}\n?", lambda found: parts.pop(found[1]), template)
-    if parts:
-        raise ValueError(f"docs/tracking.in.md shows no {', '.join(parts)}")
-    return filled
+    return fill("tracking.in.md", parts)
 
 
 def documents() -> dict[str, str]:
@@ -157,19 +157,23 @@ def documents() -> dict[str, str]:
     return {"tracking.md": tracking(), "tcp-states.svg": states_svg()}
 
 
-def main() -> None:
-    """Write them all."""
-    made = documents()
-    folder = os.environ.get("ENIWALL_CAPTURES")
-    if folder:
-        from tests.zeek import compare_all  # the tests compare; the document shows what came out
-        from tests.zeek_page import page
-
-        made["zeek.md"] = page(compare_all(Path(folder)))
-    else:
-        sys.stderr.write("docs/zeek.md is left as it is: ENIWALL_CAPTURES is unset\n")
+def write(made: Mapping[str, str]) -> None:
+    """Write documents into this folder."""
     for name, text in made.items():
         (HERE / name).write_text(text, encoding="utf-8")
+
+
+def main() -> None:
+    """Write them all."""
+    write(documents())
+    folder = os.environ.get("ENIWALL_CAPTURES")
+    if folder:
+        from docs.zeek_page import page  # the tests' comparison, which replays captures
+        from tests.zeek import compare_all
+
+        write({"zeek.md": page(compare_all(Path(folder)))})
+    else:
+        sys.stderr.write("docs/zeek.md is left as it is: ENIWALL_CAPTURES is unset\n")
 
 
 if __name__ == "__main__":

@@ -184,7 +184,7 @@ DIFFERENCES = (
 NAMED = {row.name: row for row in DIFFERENCES}
 
 
-class Exception_(NamedTuple):
+class Known(NamedTuple):
     """All records of one five-tuple that differ, and the difference's name."""
 
     capture: str
@@ -194,13 +194,13 @@ class Exception_(NamedTuple):
 
 SSH = "tcp-zeek-ssh.client-side-half-duplex.pcap"
 EXCEPTIONS = (
-    Exception_(SSH, "192.168.1.79:51880 > 131.159.21.1:22", "attempt-timeout"),
-    Exception_(SSH, "192.168.2.1:57189 > 192.168.2.158:22", "attempt-timeout"),
-    Exception_(SSH, "192.168.2.1:56594 > 192.168.2.158:22", "attempt-timeout"),
-    Exception_(SSH, "192.168.2.1:56875 > 192.168.2.158:22", "attempt-timeout"),
-    Exception_(SSH, "192.168.1.32:41164 > 128.2.10.238:22", "attempt-timeout"),
-    Exception_("tcp-zeek-missing-syn.pcap", "141.42.64.125:56730 > 125.190.109.199:80", "answer-first"),
-    Exception_("l2-zeek-mixed-vlan-mpls.pcap", "10.1.2.1:11001 > 10.34.0.1:23", "mpls"),
+    Known(SSH, "192.168.1.79:51880 > 131.159.21.1:22", "attempt-timeout"),
+    Known(SSH, "192.168.2.1:57189 > 192.168.2.158:22", "attempt-timeout"),
+    Known(SSH, "192.168.2.1:56594 > 192.168.2.158:22", "attempt-timeout"),
+    Known(SSH, "192.168.2.1:56875 > 192.168.2.158:22", "attempt-timeout"),
+    Known(SSH, "192.168.1.32:41164 > 128.2.10.238:22", "attempt-timeout"),
+    Known("tcp-zeek-missing-syn.pcap", "141.42.64.125:56730 > 125.190.109.199:80", "answer-first"),
+    Known("l2-zeek-mixed-vlan-mpls.pcap", "10.1.2.1:11001 > 10.34.0.1:23", "mpls"),
 )
 
 
@@ -293,15 +293,15 @@ class Comparison:
         return None
 
     @property
-    def exception(self) -> Exception_ | None:
+    def known(self) -> Known | None:
         """What is known to differ here."""
         key = (self.record.capture, str(self.record.ends))
         return next((one for one in EXCEPTIONS if (one.capture, one.ends) == key), None)
 
     @property
     def explained(self) -> bool:
-        """It differs, as its exception says."""
-        known = self.exception
+        """It differs, and as its named difference says."""
+        known = self.known
         return (
             known is not None and self.match is None and NAMED[known.difference].holds(self.siblings, self.connections)
         )
