@@ -14,7 +14,7 @@ from pcaps.accelerate import entry_kernel, i64, kernel
 
 Entry = Any  # one record of dtype ENTRY, as kernels see it: entry["state"]
 
-ENTRY = np.dtype(
+FIELDS = np.dtype(
     [
         # the key, end a below end b (for an ICMP query: a asked)
         ("a_hi", np.uint64),
@@ -53,6 +53,23 @@ ENTRY = np.dtype(
     ],
     align=True,
 )
+
+
+def with_other_names(fields: np.dtype[np.void], names: dict[str, str]) -> np.dtype[np.void]:
+    """The same record, some of its fields under a second name: protocols keep their own words."""
+    places: dict[str, Any] = dict(fields.fields or {})
+    places |= {new: places[old] for new, old in names.items()}
+    return np.dtype(
+        {
+            "names": list(places),
+            "formats": [place[0] for place in places.values()],
+            "offsets": [place[1] for place in places.values()],
+            "itemsize": fields.itemsize,
+        }
+    )
+
+
+ENTRY = with_other_names(FIELDS, {"tags": "end"})  # SCTP: the tag that each direction carries
 
 FREE, LIVE, GONE = 0, 1, 2
 SEEN_REPLY, ASSURED, OPENED_BY_B, UNDECIDED = 1, 2, 4, 8

@@ -11,10 +11,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from conntrack.icmp import query_array
+from conntrack.sctp import SCTP_STATES, SCTP_TRANSITIONS
 from conntrack.tcp import FLAG_CLASSES, STATES, TRANSITIONS
 
 NS = 1_000_000_000
 TRACKING_PAGE = "https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/security-group-connection-tracking.html"
+OTHERS = f"{TRACKING_PAGE}: a protocol other than TCP, UDP and ICMP"
 SILENT = "AWS does not say; Linux's value"
 PROFILES = ("aws", "linux")
 
@@ -58,9 +60,17 @@ TIMEOUTS = (
     Timeout("udp_timeout_stream", 120, 180, TRACKING_PAGE),
     Timeout("icmp_timeout", 30, 30, SILENT),
     Timeout("icmpv6_timeout", 30, 30, SILENT),
-    Timeout("gre_timeout", 30, 600, f"{TRACKING_PAGE}: a protocol other than TCP, UDP and ICMP"),
-    Timeout("gre_timeout_stream", 180, 600, f"{TRACKING_PAGE}: a protocol other than TCP, UDP and ICMP"),
+    Timeout("gre_timeout", 30, 600, OTHERS),
+    Timeout("gre_timeout_stream", 180, 600, OTHERS),
     Timeout("generic_timeout", 600, 600, TRACKING_PAGE),
+    Timeout("sctp_timeout_closed", 10, 600, OTHERS),
+    Timeout("sctp_timeout_cookie_wait", 3, 600, OTHERS),
+    Timeout("sctp_timeout_cookie_echoed", 3, 600, OTHERS),
+    Timeout("sctp_timeout_established", 210, 600, OTHERS),
+    Timeout("sctp_timeout_shutdown_sent", 3, 600, OTHERS),
+    Timeout("sctp_timeout_shutdown_recd", 3, 600, OTHERS),
+    Timeout("sctp_timeout_shutdown_ack_sent", 3, 600, OTHERS),
+    Timeout("sctp_timeout_heartbeat_sent", 30, 600, OTHERS),
 )
 TIMEOUT_NAMES = tuple(row.name for row in TIMEOUTS)
 (
@@ -82,6 +92,14 @@ TIMEOUT_NAMES = tuple(row.name for row in TIMEOUTS)
     T_GRE,
     T_GRE_STREAM,
     T_GENERIC,
+    T_SCTP_CLOSED,
+    T_SCTP_COOKIE_WAIT,
+    T_SCTP_COOKIE_ECHOED,
+    T_SCTP_ESTABLISHED,
+    T_SCTP_SHUTDOWN_SENT,
+    T_SCTP_SHUTDOWN_RECD,
+    T_SCTP_SHUTDOWN_ACK_SENT,
+    T_SCTP_HEARTBEAT_SENT,
 ) = range(len(TIMEOUTS))
 MAX_TIMEOUT = (1 << 31) - 1  # seconds, what the kernel's sysctl takes
 
@@ -127,6 +145,8 @@ SETTINGS = np.dtype(
         ("transitions", np.uint8, TRANSITIONS.shape),  # by direction, flag class, state
         ("flag_classes", np.uint8, FLAG_CLASSES.shape),  # by flag byte
         ("state_timeouts", np.int64, (len(STATES),)),  # a T_ number for each TCP state
+        ("sctp_transitions", np.uint8, SCTP_TRANSITIONS.shape),  # by direction, chunk code, state
+        ("sctp_state_timeouts", np.int64, (len(SCTP_STATES),)),  # a T_ number for each SCTP state
         ("queries", np.int16, (2, 256)),  # the query type of an ICMP, ICMPv6 type; -1 where none
     ],
     align=True,
@@ -146,8 +166,19 @@ STATE_TIMEOUTS = (
     T_CLOSE,
     T_SYN_SENT2,
 )
-if len(STATE_TIMEOUTS) != len(STATES):
-    raise ValueError("every TCP state needs a timeout")
+SCTP_STATE_TIMEOUTS = (
+    T_SCTP_CLOSED,
+    T_SCTP_CLOSED,
+    T_SCTP_COOKIE_WAIT,
+    T_SCTP_COOKIE_ECHOED,
+    T_SCTP_ESTABLISHED,
+    T_SCTP_SHUTDOWN_SENT,
+    T_SCTP_SHUTDOWN_RECD,
+    T_SCTP_SHUTDOWN_ACK_SENT,
+    T_SCTP_HEARTBEAT_SENT,
+)
+if len(STATE_TIMEOUTS) != len(STATES) or len(SCTP_STATE_TIMEOUTS) != len(SCTP_STATES):
+    raise ValueError("every TCP and SCTP state needs a timeout")
 
 
 def effective(profile: str, changes: Mapping[str, str]) -> dict[str, int | str]:
@@ -201,5 +232,7 @@ def settings(values: Mapping[str, int | str]) -> Settings:
     record["transitions"] = TRANSITIONS
     record["flag_classes"] = FLAG_CLASSES
     record["state_timeouts"] = STATE_TIMEOUTS
+    record["sctp_transitions"] = SCTP_TRANSITIONS
+    record["sctp_state_timeouts"] = SCTP_STATE_TIMEOUTS
     record["queries"] = query_array()
     return record

@@ -23,6 +23,7 @@ from conntrack.outcome import (
     PASS,
     REPEAT,
 )
+from conntrack.sctp_track import open_sctp, track_sctp
 from conntrack.states import ESTABLISHED, INVALID, NEW, RELATED, UNTRACKED
 from conntrack.table import (
     ASSURED,
@@ -73,10 +74,10 @@ def is_icmp(family: int, protocol: int) -> bool:
 
 @kernel
 def has_ports(protocol: int, settings: Settings) -> bool:
-    """Protocols whose connections are told apart by ports."""
+    """Protocols whose connections are told apart by ports, or by the call id of GRE version 1."""
     if protocol in (TCP, UDP):
         return True
-    return protocol in (UDPLITE, SCTP) and i64(settings["switches"][S_PORT_PROTOCOLS]) != AWS_PORTS
+    return protocol in (UDPLITE, SCTP, GRE) and i64(settings["switches"][S_PORT_PROTOCOLS]) != AWS_PORTS
 
 
 @kernel
@@ -212,6 +213,8 @@ def track_entry(entry: Entry, direction: int, p: Packet, settings: Settings, now
         return track_tcp(entry, direction, p, settings, now)
     if protocol == UDP:
         return track_udp(entry, direction, settings, now)
+    if protocol == SCTP and has_ports(protocol, settings):
+        return track_sctp(entry, direction, p, settings, now)
     if protocol == UDPLITE and has_ports(protocol, settings):
         return track_pair(entry, T_UDP, T_UDP_STREAM, settings, now)
     if protocol == GRE:
@@ -227,6 +230,7 @@ def track_entry(entry: Entry, direction: int, p: Packet, settings: Settings, now
 def open_entry(candidate: Entry, forward: int, p: Packet, settings: Settings, now: int) -> int:
     """Prepare the candidate, whose key is set, for a first packet: FINE or a cause."""
     candidate["status"] = 0 if forward == 1 else OPENED_BY_B
+    candidate["use"] = FREE
     candidate["state"] = 0
     candidate["stream"] = 0
     candidate["expires"] = now
@@ -235,10 +239,14 @@ def open_entry(candidate: Entry, forward: int, p: Packet, settings: Settings, no
         cause = open_tcp(candidate, p, settings)
         if cause != FINE:
             return cause
+    elif protocol == SCTP and has_ports(protocol, settings):
+        cause = open_sctp(candidate, p, settings)
+        if cause != FINE:
+            return cause
     elif is_icmp(i64(p["family"]), protocol) and forward == 0:
         return NO_QUERY  # an answer opens nothing
-    track_entry(candidate, ORIGINAL, p, settings, now)
-    return FINE
+    outcome = track_entry(candidate, ORIGINAL, p, settings, now)
+    return FINE if outcome == PASS else outcome
 
 
 @kernel
@@ -327,6 +335,8 @@ def track(entries: NDArray[np.void], eni: int, p: Packet, settings: Settings, no
             return track_error(entries, eni, p, settings, now)
         if family == 6 and is_untracked_icmpv6(kind):
             return UNTRACKED, NO_SLOT, FINE
+    elif i64(p["protocol"]) in (ICMP, ICMPV6):  # of the other family
+        return INVALID, NO_SLOT, NO_QUERY
     return track_known(entries, eni, p, settings, now)
 
 

@@ -83,6 +83,8 @@ class PacketBatch:
 
     icmp_id: NDArray[np.uint16]  # identifier of an ICMP query
     extra: NDArray[np.uint32]  # SCTP verification tag; GRE flags, version and protocol
+    sctp_chunks: NDArray[np.uint64]  # codes of pcaps.sctp_header, 4 bits each
+    sctp_init_tag: NDArray[np.uint32]  # of an INIT or INIT ACK
 
     # The packet that an ICMP error quotes: a tuple that conntrack can look up, or quoted = 0.
     quoted: NDArray[np.uint8]

@@ -23,12 +23,18 @@ from pcaps.batch import (
 )
 from pcaps.icmp_quote import is_icmp_error, read_quote
 from pcaps.link import SHORT, UNKNOWN_LINK, network_layer
+from pcaps.sctp_header import read_sctp
 from pcaps.tcp_header import read_tcp
 from pcaps.wire import (
     ETHERTYPE_IPV4,
     ETHERTYPE_IPV6,
     GRE,
+    GRE_CALL_ID,
     GRE_HEADER,
+    GRE_PPP,
+    GRE_PPTP,
+    GRE_PPTP_HEADER,
+    GRE_VERSION,
     ICMP,
     ICMP_CODE,
     ICMP_HEADER,
@@ -59,10 +65,9 @@ from pcaps.wire import (
     IPV6_SOURCE,
     MAX_EXTENSION_HEADERS,
     SCTP,
-    SCTP_HEADER,
-    SCTP_TAG,
     TCP,
     UDP,
+    UDP_CHECKSUM,
     UDP_HEADER,
     UDP_LENGTH,
     UDPLITE,
@@ -129,16 +134,16 @@ def read_ports(data: Bytes, at: int, p: Packet) -> None:
 
 @kernel
 def read_udp(data: Bytes, at: int, end: int, stop: int, p: Packet) -> int:
-    """UDP and UDP-Lite; a UDP length below 8 or above the IP payload is bad (RFC 768)."""
+    """UDP and UDP-Lite; a length below 8 or above the IP payload is bad (RFC 768, RFC 3828 section 3.1)."""
     status = short(at + UDP_HEADER, end, stop)
     if status != OK:
         return status
     read_ports(data, at, p)
-    if p["protocol"] == UDP:
-        length = u16(data, at + UDP_LENGTH)
-        if length < UDP_HEADER or at + length > stop:
-            return BAD_TRANSPORT
-    return OK
+    length = u16(data, at + UDP_LENGTH)
+    if p["protocol"] == UDPLITE:  # the length is the checksum's coverage, 0 all; the checksum must be there
+        missing = u16(data, at + UDP_CHECKSUM) == 0
+        return BAD_TRANSPORT if missing or 0 < length < UDP_HEADER or at + length > stop else OK
+    return BAD_TRANSPORT if length < UDP_HEADER or at + length > stop else OK
 
 
 @kernel
@@ -159,22 +164,24 @@ def read_icmp(data: Bytes, at: int, end: int, stop: int, family: int, p: Packet)
 
 
 @kernel
-def read_sctp(data: Bytes, at: int, end: int, stop: int, p: Packet) -> int:
-    """SCTP common header, RFC 9260 section 3.1."""
-    status = short(at + SCTP_HEADER, end, stop)
-    if status == OK:
-        read_ports(data, at, p)
-        p["extra"] = u32(data, at + SCTP_TAG)
-    return status
-
-
-@kernel
 def read_gre(data: Bytes, at: int, end: int, stop: int, p: Packet) -> int:
-    """GRE flags, version and protocol, RFC 2784 section 2.1."""
+    """GRE flags, version and protocol (RFC 2784); of version 1 the call id (RFC 2637 section 4.1).
+
+    What is too short for a header is tracked like any other protocol, as in the kernel.
+    """
+    if at + GRE_HEADER > stop:
+        return OK
     status = short(at + GRE_HEADER, end, stop)
-    if status == OK:
-        p["extra"] = u32(data, at)
-    return status
+    if status != OK:
+        return status
+    p["extra"] = u32(data, at)
+    if u16(data, at) & GRE_VERSION == GRE_PPTP and at + GRE_PPTP_HEADER <= stop:
+        if at + GRE_PPTP_HEADER > end:
+            return TRUNCATED
+        if u16(data, at + 2) != GRE_PPP:
+            return BAD_TRANSPORT
+        p["dst_port"] = u16(data, at + GRE_CALL_ID)
+    return OK
 
 
 @kernel

@@ -56,6 +56,7 @@ MAX_WSCALE = 14  # RFC 7323 section 2.3
 
 # --- UDP (RFC 768), ICMP (RFC 792, RFC 4443), SCTP (RFC 9260), GRE (RFC 2784) --------------------------
 UDP_LENGTH = 4
+UDP_CHECKSUM = 6
 UDP_HEADER = 8
 ICMP_TYPE = 0
 ICMP_CODE = 1
@@ -64,6 +65,11 @@ ICMP_HEADER = 8
 SCTP_TAG = 4
 SCTP_HEADER = 12
 GRE_HEADER = 4
+GRE_VERSION = 0x0007
+GRE_PPTP = 1  # version 1, RFC 2637
+GRE_PPTP_HEADER = 8
+GRE_CALL_ID = 6
+GRE_PPP = 0x880B  # the only protocol of version 1
 PORTS = 4  # source and destination port, the first bytes of TCP, UDP, UDP-Lite and SCTP
 
 

@@ -23,9 +23,6 @@ MAIN_CASES = (
 )
 NOT_TRACKED_YET = {
     "fragments_v4": "fragments are not reassembled yet",
-    "sctp_association": "SCTP is tracked by ports and time only",
-    "other_protocols": "GRE version 1 and UDP-Lite's header checks are not there yet",
-    "other_protocols_allow_all": "GRE version 1 and UDP-Lite's header checks are not there yet",
 }
 NOT_SWITCHES_YET = {"checksum"}
 
