@@ -72,15 +72,18 @@ def with_other_names(fields: np.dtype[np.void], names: dict[str, str]) -> np.dty
 ENTRY = with_other_names(FIELDS, {"tags": "end"})  # SCTP: the tag that each direction carries
 
 FREE, LIVE, GONE = 0, 1, 2
-SEEN_REPLY, ASSURED, OPENED_BY_B, UNDECIDED = 1, 2, 4, 8
+SEEN_REPLY, ASSURED, OPENED_BY_B, UNDECIDED, NOT_TRACKED, AUTO_TRACKED = 1, 2, 4, 8, 16, 32
 
 FIRST_CAPACITY = 1 << 10
+EARLY_DROP_RANGE = 8  # entries looked at; the kernel looks at 8 buckets of its hash
 MAX_CAPACITY = 1 << 23  # slots: 1 GiB
 
 # --- FlowTable.counts ---------------------------------------------------------------------------------
 USED = 0  # slots that are not FREE
 CLOCK = 1  # ns; the latest time seen: it never goes back
-COUNTS = 2
+TRACKED = 2  # connections in the table, those included that timed out and were not met since
+EARLY_DROPS = 3  # connections that made room for a new one
+COUNTS = 4
 
 
 class FlowTable(NamedTuple):
@@ -168,6 +171,35 @@ def is_live(entry: Entry, now: int) -> bool:
     return i64(entry["use"]) == LIVE and i64(entry["expires"]) > now
 
 
+@kernel
+def make_room(table: FlowTable, most: int, early_drop: bool, now: int) -> bool:
+    """True if another connection may be tracked: fewer than `most` are, or one nearby gives way.
+
+    Near its slot, what has timed out gives way, then (with early_drop) what is not assured
+    (nf_conntrack_core.c, early_drop). Which one does is the hash's choice, in the kernel as here.
+    """
+    if most == 0 or table.counts[TRACKED] < most:
+        return True
+    entries = table.entries
+    mask = len(entries) - 2
+    slot = key_hash(entries[len(entries) - 1]) & mask
+    seen = 0
+    for _ in range(len(entries) - 1):
+        entry = entries[slot]
+        if i64(entry["use"]) == LIVE and not i64(entry["status"]) & NOT_TRACKED:
+            idle = i64(entry["expires"]) <= now
+            if idle or (early_drop and not i64(entry["status"]) & ASSURED):
+                entry["use"] = GONE
+                table.counts[TRACKED] -= 1
+                table.counts[EARLY_DROPS] += 0 if idle else 1
+                return True
+            seen += 1
+            if seen == EARLY_DROP_RANGE:
+                return False
+        slot = (slot + 1) & mask
+    return False
+
+
 @entry_kernel
 def rehash(old: NDArray[np.void], new: NDArray[np.void], earliest: int) -> int:
     """Move entries from `old` to the empty `new`; returns how many.
@@ -212,4 +244,5 @@ def grown(table: FlowTable) -> FlowTable:
         earliest = int(table.counts[CLOCK])
     entries = np.zeros(capacity + 1, ENTRY)
     table.counts[USED] = rehash(table.entries, entries, earliest)
+    table.counts[TRACKED] = np.count_nonzero((entries["use"] == LIVE) & ((entries["status"] & NOT_TRACKED) == 0))
     return FlowTable(entries, table.counts, table.flows)

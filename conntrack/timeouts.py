@@ -114,6 +114,8 @@ SWITCHES = (
     Switch(
         "port_protocols", "linux", "aws", ("linux", "aws"), "which protocols are tracked by port besides TCP and UDP"
     ),
+    Switch("untracked", "off", "aws", ("off", "aws"), "aws: what rules leave open both ways is not tracked"),
+    Switch("early_drop", "1", "0", OFF_ON, "a full table drops a connection that is not assured for a new one"),
     Switch("ip_checksum", "1", "0", OFF_ON, "a wrong IPv4 header checksum is dropped"),
 )
 SWITCH_NAMES = tuple(row.name for row in SWITCHES)
@@ -125,16 +127,33 @@ SWITCH_NAMES = tuple(row.name for row in SWITCHES)
     S_UDP_STREAM,
     S_ICMP_ERRORS,
     S_PORT_PROTOCOLS,
+    S_UNTRACKED,
+    S_EARLY_DROP,
     S_IP_CHECKSUM,
 ) = range(len(SWITCHES))
 LIBERAL = 1  # of tcp_state
 AWS_STREAM = 1  # of udp_stream
 AWS_ERRORS = 1  # of icmp_errors
 AWS_PORTS = 1  # of port_protocols
+AWS_UNTRACKED = 1  # of untracked
 
-# Numbers that are neither a timeout nor a switch
-NUMBERS = {"tcp_max_retrans": (3, 0, 255)}  # default, lowest, highest
-N_MAX_RETRANS = len(SWITCHES)
+
+class Number(NamedTuple):
+    """A setting that is neither a timeout nor a switch, with its lowest and highest value."""
+
+    name: str
+    default: int
+    low: int
+    high: int
+    meaning: str
+
+
+NUMBERS = (
+    Number("tcp_max_retrans", 3, 0, 255, "equal segments in a row until the entry's life is shortened"),
+    Number("max", 0, 0, (1 << 31) - 1, "connections that the table holds at most; 0: no limit"),
+)
+NUMBER_NAMES = tuple(row.name for row in NUMBERS)
+N_MAX_RETRANS, N_MAX = range(len(SWITCHES), len(SWITCHES) + len(NUMBERS))
 
 
 # What tracking needs to know, as one record: kernels take it as one argument, which costs them nothing.
@@ -190,7 +209,7 @@ def effective(profile: str, changes: Mapping[str, str]) -> dict[str, int | str]:
         raise SettingError(f"profile {profile!r}: write one of {', '.join(PROFILES)}")
     linux = profile == "linux"
     values: dict[str, int | str] = {row.name: row.linux if linux else row.aws for row in TIMEOUTS}
-    values |= {name: default for name, (default, _, _) in NUMBERS.items()}
+    values |= {row.name: row.default for row in NUMBERS}
     values |= {row.name: row.linux if linux else row.aws for row in SWITCHES}
     for name, word in changes.items():
         values[name] = checked(name, word)
@@ -204,9 +223,10 @@ def checked(name: str, word: str) -> int | str:
             if word not in switch.words:
                 raise SettingError(f"{name}={word}: write one of {', '.join(switch.words)}")
             return word
-    low, high = NUMBERS[name][1:] if name in NUMBERS else (0, MAX_TIMEOUT)
-    if name not in TIMEOUT_NAMES and name not in NUMBERS:
+    bounds = {row.name: (row.low, row.high) for row in NUMBERS} | dict.fromkeys(TIMEOUT_NAMES, (0, MAX_TIMEOUT))
+    if name not in bounds:
         raise SettingError(f"{name}: no such setting; {nearest(name)}")
+    low, high = bounds[name]
     if not word.isdecimal() or not low <= int(word) <= high:
         raise SettingError(
             f"{name}={word}: write a number of {'seconds ' * (name in TIMEOUT_NAMES)}from {low} to {high}"
@@ -218,7 +238,7 @@ def nearest(name: str) -> str:
     """A hint at the settings that there are."""
     from difflib import get_close_matches  # only for a message
 
-    names = (*TIMEOUT_NAMES, *SWITCH_NAMES, *NUMBERS)
+    names = (*TIMEOUT_NAMES, *SWITCH_NAMES, *NUMBER_NAMES)
     close = get_close_matches(name, names, 1)
     return f"did you mean {close[0]}?" if close else f"there are {', '.join(names)}"
 
@@ -228,7 +248,7 @@ def settings(values: Mapping[str, int | str]) -> Settings:
     switches = [row.words.index(str(values[row.name])) for row in SWITCHES]
     record = np.zeros(1, SETTINGS)[0]
     record["timeouts"] = [int(values[name]) * NS for name in TIMEOUT_NAMES]
-    record["switches"] = [*switches, *(int(values[name]) for name in NUMBERS)]
+    record["switches"] = [*switches, *(int(values[name]) for name in NUMBER_NAMES)]
     record["transitions"] = TRANSITIONS
     record["flag_classes"] = FLAG_CLASSES
     record["state_timeouts"] = STATE_TIMEOUTS

@@ -22,6 +22,7 @@ from conntrack.outcome import (
     NO_TRANSPORT,
     PASS,
     REPEAT,
+    TABLE_FULL,
 )
 from conntrack.sctp_track import open_sctp, track_sctp
 from conntrack.states import ESTABLISHED, INVALID, NEW, RELATED, UNTRACKED
@@ -30,22 +31,28 @@ from conntrack.table import (
     FREE,
     GONE,
     LIVE,
+    NOT_TRACKED,
     OPENED_BY_B,
     SEEN_REPLY,
+    TRACKED,
     USED,
     Entry,
     FlowTable,
     find_slot,
     is_live,
+    make_room,
 )
 from conntrack.tcp import ORIGINAL, REPLY
 from conntrack.tcp_track import open_tcp, track_tcp
 from conntrack.timeouts import (
     AWS_PORTS,
     AWS_STREAM,
+    N_MAX,
     NS,
+    S_EARLY_DROP,
     S_PORT_PROTOCOLS,
     S_UDP_STREAM,
+    T_ESTABLISHED,
     T_GENERIC,
     T_GRE,
     T_GRE_STREAM,
@@ -250,11 +257,22 @@ def open_entry(candidate: Entry, forward: int, p: Packet, settings: Settings, no
 
 
 @kernel
+def remember_untracked(entry: Entry, settings: Settings, now: int) -> None:
+    """An untracked connection has no state: only that it is untracked is remembered, as long as any entry is."""
+    timeout = T_ESTABLISHED if i64(entry["protocol"]) == TCP else T_UDP_STREAM
+    entry["state"] = 0
+    entry["expires"] = now + i64(settings["timeouts"][timeout])
+
+
+@kernel
 def track_new(
-    entries: NDArray[np.void], slot: int, forward: int, p: Packet, settings: Settings, now: int
+    table: FlowTable, slot: int, forward: int, p: Packet, settings: Settings, now: int
 ) -> tuple[int, int, int]:
     """A packet that no live entry fits: the candidate as NEW, or INVALID with its cause."""
+    entries = table.entries
     timed_out = i64(entries[slot]["use"]) == LIVE
+    if not make_room(table, i64(settings["switches"][N_MAX]), i64(settings["switches"][S_EARLY_DROP]) != 0, now):
+        return INVALID, NO_SLOT, TABLE_FULL
     cause = open_entry(entries[len(entries) - 1], forward, p, settings, now)
     if cause == FINE:
         return NEW, len(entries) - 1, FINE
@@ -264,8 +282,16 @@ def track_new(
 
 
 @kernel
-def track_known(entries: NDArray[np.void], eni: int, p: Packet, settings: Settings, now: int) -> tuple[int, int, int]:
+def forget(table: FlowTable, entry: Entry) -> None:
+    """Delete an entry; its key stays in its slot."""
+    entry["use"] = GONE
+    table.counts[TRACKED] -= 1
+
+
+@kernel
+def track_known(table: FlowTable, eni: int, p: Packet, settings: Settings, now: int) -> tuple[int, int, int]:
     """A packet with a tuple of its own: look it up, and go on with its entry or a candidate."""
+    entries = table.entries
     candidate = entries[len(entries) - 1]
     forward = packet_key(candidate, eni, p, settings)
     if forward < 0:
@@ -277,20 +303,23 @@ def track_known(entries: NDArray[np.void], eni: int, p: Packet, settings: Settin
         cause = BAD_HEADER if status == BAD_TRANSPORT else NO_TRANSPORT
         return INVALID, slot if is_live(entry, now) else NO_SLOT, cause
     if not is_live(entry, now):
-        return track_new(entries, slot, forward, p, settings, now)
+        return track_new(table, slot, forward, p, settings, now)
+    if i64(entry["status"]) & NOT_TRACKED:
+        remember_untracked(entry, settings, now)
+        return UNTRACKED, slot, FINE
     opened_forward = i64(entry["status"]) & OPENED_BY_B == 0
     direction = ORIGINAL if (forward == 1) == opened_forward else REPLY
     outcome = track_entry(entry, direction, p, settings, now)
     if outcome == REPEAT:
-        entry["use"] = GONE
-        return track_new(entries, slot, forward, p, settings, now)
+        forget(table, entry)
+        return track_new(table, slot, forward, p, settings, now)
     if outcome not in (PASS, KILL):
         return INVALID, slot, outcome
     state = ESTABLISHED if direction == REPLY or i64(entry["status"]) & SEEN_REPLY else NEW
     if direction == REPLY:  # behind the tracker, as in the kernel: timeouts see it one packet later
         entry["status"] = i64(entry["status"]) | SEEN_REPLY
     if outcome == KILL:
-        entry["use"] = GONE
+        forget(table, entry)
     return state, slot, FINE
 
 
@@ -318,7 +347,7 @@ def is_untracked_icmpv6(kind: int) -> bool:
 
 
 @kernel
-def track(entries: NDArray[np.void], eni: int, p: Packet, settings: Settings, now: int) -> tuple[int, int, int]:
+def track(table: FlowTable, eni: int, p: Packet, settings: Settings, now: int) -> tuple[int, int, int]:
     """(ct state, slot, cause) of a packet at interface `eni` at time `now` (ns).
 
     The slot is that of the packet's live entry, the candidate's (the last) for a NEW connection, or
@@ -332,12 +361,12 @@ def track(entries: NDArray[np.void], eni: int, p: Packet, settings: Settings, no
             return INVALID, NO_SLOT, BAD_HEADER
         kind = i64(p["src_port"])
         if is_icmp_error(family, kind):
-            return track_error(entries, eni, p, settings, now)
+            return track_error(table.entries, eni, p, settings, now)
         if family == 6 and is_untracked_icmpv6(kind):
             return UNTRACKED, NO_SLOT, FINE
     elif i64(p["protocol"]) in (ICMP, ICMPV6):  # of the other family
         return INVALID, NO_SLOT, NO_QUERY
-    return track_known(entries, eni, p, settings, now)
+    return track_known(table, eni, p, settings, now)
 
 
 @kernel
@@ -346,8 +375,13 @@ def confirm(table: FlowTable, rule: int, extra_status: int) -> int:
     entries = table.entries
     candidate = entries[len(entries) - 1]
     slot = find_slot(entries, candidate)
-    if i64(entries[slot]["use"]) == FREE:
+    use = i64(entries[slot]["use"])
+    if use == FREE:
         table.counts[USED] += 1
+    if use == LIVE and not i64(entries[slot]["status"]) & NOT_TRACKED:  # timed out, its place is taken
+        table.counts[TRACKED] -= 1
+    if not extra_status & NOT_TRACKED:
+        table.counts[TRACKED] += 1
     eni = i64(candidate["eni"])
     table.flows[eni] += 1
     candidate["flow"] = table.flows[eni]

@@ -13,6 +13,7 @@ from typing import Any
 
 from conntrack.icmp import QUERIES
 from conntrack.outcome import CAUSES
+from conntrack.sctp import SCTP_ROWS
 from conntrack.tcp import (
     CLASS_NAMES,
     DIRECTION_NAMES,
@@ -33,6 +34,7 @@ from firewall.exempt import EXEMPTIONS
 from firewall.labels import protocol_word
 from firewall.verdict import REASONS, VERDICTS
 from pcaps.link import LINK_TYPES
+from pcaps.sctp_header import CHUNKS
 
 NO_ENTRY = "none"
 UNITS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
@@ -128,6 +130,11 @@ def states_svg() -> str:
     return state_svg(state_graph(STATES, ROWS), state_times(), "TCP states of a tracked connection")
 
 
+def chunk_name(number: int) -> str:
+    """An SCTP chunk by its code."""
+    return next(chunk.name for chunk in CHUNKS if chunk.code == number)
+
+
 def tracking() -> str:
     """docs/tracking.md: its template, and the tables."""
     parts = {
@@ -139,10 +146,8 @@ def tracking() -> str:
         "flag-sets": records(VALID_FLAG_SETS),
         "timeouts": records(TIMEOUTS, {"name": code, "linux": seconds, "aws": seconds}),
         "switches": records(SWITCHES, {"name": code}),
-        "numbers": table(
-            ("name", "value", "lowest", "highest"),
-            ([code(name), *map(str, values)] for name, values in NUMBERS.items()),
-        ),
+        "numbers": records(NUMBERS, {"name": code}),
+        "sctp": records(SCTP_ROWS, {"direction": DIRECTION_NAMES.__getitem__, "chunk": chunk_name, "states": code}),
         "queries": records(QUERIES, {"family": "IPv{}".format}),
         "causes": records(CAUSES, {"word": code}),
         "reasons": records(REASONS, {"word": code, "verdict": VERDICTS.__getitem__}),

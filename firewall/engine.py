@@ -6,6 +6,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from conntrack.sctp import SCTP_STATES
 from conntrack.table import (
     ASSURED,
     CLOCK,
@@ -19,27 +20,23 @@ from conntrack.table import (
     new_table,
 )
 from conntrack.tcp import STATES
-from conntrack.timeouts import SettingError, effective, settings
+from conntrack.timeouts import SETTINGS, SettingError, effective, settings
 from conntrack.track import is_icmp
 from firewall.errors import UsageError
 from firewall.exempt import SERVICES
 from firewall.interfaces import address_words, chosen_interfaces, need_interface
 from firewall.judge import ROWS_A_PACKET, STATEFUL, STATELESS, judge_batch
-from firewall.model import Rule, RuleSet
+from firewall.model import NetworkInterface, Rule, RuleSet
 from firewall.model import Warning as RuleWarning
 from firewall.policy import compile_policy
 from firewall.rows import VERDICT, Judged, VerdictBatch, verdict_batch
 from firewall.sources import load_rules
 from pcaps.batch import PacketBatch
 from pcaps.capture import Capture, frames_batch
-from pcaps.wire import TCP
+from pcaps.wire import SCTP, TCP
 
 NS = 1_000_000_000
-ALL_TRACKED = (
-    "every connection is tracked: AWS leaves some untracked where rules allow 0.0.0.0/0 or ::/0 both ways "
-    "(https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/security-group-connection-tracking.html"
-    "#untracked-connections)"
-)
+ALL_TRACKED = "every connection is tracked (untracked=off)"
 LINUX_STATES = "AWS does not document how it follows TCP states; Linux's table and sequence windows are used"
 NO_FRAGMENTS = "fragments are not put together: every fragment is denied as fragment-incomplete"
 
@@ -60,6 +57,20 @@ class Connection:
     assured: bool
     expires_in: float  # seconds of capture time
     rule: str
+    sctp_state: str  # empty where SCTP is not followed by its ports
+    icmp_id: int | None  # of an ICMP query
+    expires: int  # ns since 1970
+
+
+def own_timeouts(eni: NetworkInterface) -> dict[str, int]:
+    """The settings that an interface's own ConnectionTrackingSpecification changes."""
+    own = eni.connection_tracking
+    named = {
+        "tcp_timeout_established": own.tcp_established_timeout,
+        "udp_timeout_stream": own.udp_stream_timeout,
+        "udp_timeout": own.udp_timeout,
+    }
+    return {name: seconds for name, seconds in named.items() if seconds is not None}
 
 
 class Firewall:
@@ -102,8 +113,9 @@ class Firewall:
 
     def _start(self) -> None:
         self._policy = compile_policy(self.rule_set, self.interfaces, self.rules, self.profile)
-        self._settings = settings(self.settings)
+        self._settings = np.array([settings(self.settings | own_timeouts(eni)) for eni in self.interfaces], SETTINGS)
         self._table: FlowTable = new_table(max(len(self.interfaces), 1))
+        self._found = 0  # where `connection` found the last one
 
     @classmethod
     def from_file(
@@ -124,7 +136,9 @@ class Firewall:
         """Choices in force where AWS is silent, and what this version does not do."""
         if self.stateless:
             return ("stateless: every packet meets the rules by itself, replies too",)
-        aws = (ALL_TRACKED, LINUX_STATES) if self.profile == "aws" else ()
+        aws = (LINUX_STATES,) if self.profile == "aws" else ()
+        if self.profile == "aws" and self.settings["untracked"] == "off":
+            aws = (ALL_TRACKED, *aws)
         return (*aws, NO_FRAGMENTS)
 
     @property
@@ -191,10 +205,34 @@ class Firewall:
 
     def table(self) -> list[Connection]:
         """The live connections at the latest time seen, by interface and number."""
-        now = int(self._table.counts[CLOCK])
+        now = self.clock
         entries = self._table.entries[:-1]
         live = entries[(entries["use"] == LIVE) & (entries["expires"] > now)]
         return [self._connection(entry, now) for entry in live[np.lexsort((live["flow"], live["eni"]))]]
+
+    @property
+    def clock(self) -> int:
+        """Capture time (ns since 1970) of the latest packet judged; it never goes back."""
+        return int(self._table.counts[CLOCK])
+
+    @property
+    def flow_counts(self) -> tuple[int, ...]:
+        """How many connections each interface had so far, in the order of `interfaces`."""
+        return tuple(self._table.flows[: len(self.interfaces)].tolist())
+
+    def connection(self, eni: int, flow: int) -> Connection | None:
+        """The entry of one connection, by the numbers that the columns hold; None where there is none (any more).
+
+        One that timed out is still found, until its place is used again: `expires` tells.
+        """
+        entry = self._table.entries[self._found]
+        if (entry["use"], entry["eni"], entry["flow"]) != (LIVE, eni, flow):
+            entries = self._table.entries[:-1]
+            found = np.flatnonzero((entries["use"] == LIVE) & (entries["eni"] == eni) & (entries["flow"] == flow))
+            if not len(found):
+                return None
+            self._found = int(found[0])
+        return self._connection(self._table.entries[self._found], self.clock)
 
     def _connection(self, entry: np.void, now: int) -> Connection:
         ends = [
@@ -205,7 +243,8 @@ class Firewall:
             ends.reverse()
         protocol = int(entry["protocol"])
         (src, src_port), (dst, dst_port) = ends
-        if is_icmp(int(entry["family"]), protocol):  # type and code of the query, as in the port columns
+        icmp = bool(is_icmp(int(entry["family"]), protocol))
+        if icmp:  # type and code of the query, as in the port columns
             src_port, dst_port = int(entry["a_port"]) >> 8, int(entry["a_port"]) & 0xFF
         ports = src_port or dst_port or protocol == TCP
         rule = int(entry["rule"])
@@ -222,4 +261,7 @@ class Firewall:
             assured=bool(entry["status"] & ASSURED),
             expires_in=(int(entry["expires"]) - now) / NS,
             rule=self.rules[rule].name if rule >= 0 else "",
+            sctp_state=SCTP_STATES[int(entry["state"])] if protocol == SCTP else "",
+            icmp_id=int(entry["b_port"]) if icmp else None,
+            expires=int(entry["expires"]),
         )

@@ -10,14 +10,24 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from conntrack.outcome import BAD_HEADER, FRAGMENT
-from conntrack.states import ESTABLISHED, NEW, NO_STATE, RELATED, UNTRACKED
-from conntrack.table import CLOCK, LIVE, UNDECIDED, USED, FlowTable, room
-from conntrack.timeouts import AWS_ERRORS, S_ICMP_ERRORS, S_IP_CHECKSUM, Settings
-from conntrack.track import NO_SLOT, confirm, is_icmp, is_untracked_icmpv6, track
+from conntrack.outcome import BAD_FLAGS, BAD_HEADER, EXPIRED, FRAGMENT, MID_STREAM
+from conntrack.states import ESTABLISHED, INVALID, NEW, NO_STATE, RELATED, UNTRACKED
+from conntrack.table import AUTO_TRACKED, CLOCK, LIVE, NOT_TRACKED, UNDECIDED, USED, FlowTable, room
+from conntrack.timeouts import AWS_ERRORS, AWS_UNTRACKED, S_ICMP_ERRORS, S_IP_CHECKSUM, S_UNTRACKED, Settings
+from conntrack.track import NO_SLOT, confirm, is_icmp, is_untracked_icmpv6, remember_untracked, track
 from firewall import verdict
 from firewall.policy import JUDGED, Policy
-from firewall.policy_kernel import NO_RULE, NOBODY, NOT_EXEMPT, UNKNOWN_PEER, exempt_service, owner, permits
+from firewall.policy_kernel import (
+    NO_RULE,
+    NOBODY,
+    NOT_EXEMPT,
+    UNKNOWN_PEER,
+    exempt_service,
+    in_spans,
+    owner,
+    permits,
+    untracked_rule,
+)
 from firewall.verdict import DENY, EGRESS, INGRESS, NO_DIRECTION
 from pcaps.accelerate import entry_kernel, i64, kernel
 from pcaps.batch import BAD_IP_CHECKSUM, BAD_TRANSPORT, Packet
@@ -55,7 +65,7 @@ def by_rule(rule: int, direction: int, allowed: int) -> int:
 
 
 @kernel
-def admit(table: FlowTable, slot: int, rule: int, reason: int) -> tuple[int, int]:
+def admit(table: FlowTable, slot: int, rule: int, reason: int, marks: int) -> tuple[int, int]:
     """(slot, reason) of a NEW packet that the rules have seen: an admitted candidate enters the table."""
     entries = table.entries
     if slot != len(entries) - 1:
@@ -66,19 +76,57 @@ def admit(table: FlowTable, slot: int, rule: int, reason: int) -> tuple[int, int
         return NO_SLOT, verdict.TABLE_FULL
     # The later packets of an undecidable flow are as undecidable as its first.
     undecided = rule == UNKNOWN_PEER
-    return confirm(table, NO_RULE if undecided else rule, UNDECIDED if undecided else 0), reason
+    return confirm(table, NO_RULE if undecided else rule, marks | (UNDECIDED if undecided else 0)), reason
 
 
 @kernel
-def meets_rules(p: Packet, ct_state: int, cause: int, policy: Policy, settings: Settings) -> bool:
-    """NEW packets do; under aws also ICMP errors, whatever they quote, and what Linux does not track."""
+def meets_rules(
+    p: Packet, ct_state: int, slot: int, cause: int, table: FlowTable, policy: Policy, settings: Settings
+) -> bool:
+    """NEW packets do, and those of untracked connections; under aws also ICMP errors and what Linux leaves alone.
+
+    An error passes without a rule where AWS says so: about an untracked or automatically tracked connection
+    (https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/network_mtu.html).
+    """
     if ct_state == UNTRACKED:
-        return len(policy.exemptions) > 0
+        return slot != NO_SLOT or len(policy.exemptions) > 0
     family = i64(p["family"])
     if is_icmp(family, i64(p["protocol"])) and is_icmp_error(family, i64(p["src_port"])):
+        if ct_state == RELATED and i64(table.entries[slot]["status"]) & (NOT_TRACKED | AUTO_TRACKED):
+            return False
         by_aws = i64(settings["switches"][S_ICMP_ERRORS]) == AWS_ERRORS
         return by_aws and cause not in (FRAGMENT, BAD_HEADER)
     return ct_state == NEW
+
+
+@kernel
+def is_first_packet(ct_state: int, slot: int, cause: int, table: FlowTable) -> bool:
+    """True if the table holds no connection of the packet: whatever its flags, AWS may leave it untracked."""
+    if ct_state == NEW:
+        return slot == len(table.entries) - 1
+    return ct_state == INVALID and slot == NO_SLOT and cause in (MID_STREAM, BAD_FLAGS, EXPIRED)
+
+
+@kernel
+def left_untracked(
+    p: Packet,
+    eni: int,
+    direction: int,
+    peer_hi: np.uint64,
+    peer_lo: np.uint64,
+    policy: Policy,
+    table: FlowTable,
+    settings: Settings,
+    now: int,
+) -> int:
+    """The slot of a connection that the rules leave untracked from this packet on, or NO_SLOT."""
+    if i64(settings["switches"][S_UNTRACKED]) != AWS_UNTRACKED:
+        return NO_SLOT
+    rule = untracked_rule(policy, eni, direction, p, peer_hi, peer_lo)
+    if rule == NO_RULE or table.counts[USED] >= room(len(table.entries)):
+        return NO_SLOT
+    remember_untracked(table.entries[len(table.entries) - 1], settings, now)
+    return confirm(table, rule, NOT_TRACKED)
 
 
 @kernel
@@ -96,13 +144,19 @@ def judge_tracked(
 ) -> int:
     """The reason of a packet under connection tracking; fills the row's state, flow and rule."""
     entries = table.entries
-    ct_state, slot, cause = track(entries, eni, p, settings, now)
+    ct_state, slot, cause = track(table, eni, p, settings, now)
+    if is_first_packet(ct_state, slot, cause, table):
+        untracked = left_untracked(p, eni, direction, peer_hi, peer_lo, policy, table, settings, now)
+        if untracked != NO_SLOT:
+            ct_state = UNTRACKED
+            slot = untracked
     rule = NO_RULE
-    if meets_rules(p, ct_state, cause, policy, settings):
+    if meets_rules(p, ct_state, slot, cause, table, policy, settings):
         rule = permits(policy, eni, direction, p, peer_hi, peer_lo)
         reason = by_rule(rule, direction, verdict.UNTRACKED if ct_state == UNTRACKED else verdict.RULE)
         if ct_state == NEW:
-            slot, reason = admit(table, slot, rule, reason)
+            automatic = in_spans(policy.auto_tracked, 0, len(policy.auto_tracked), peer_hi, peer_lo)
+            slot, reason = admit(table, slot, rule, reason, AUTO_TRACKED if automatic else 0)
     elif ct_state in (ESTABLISHED, RELATED):
         rule = i64(entries[slot]["rule"])
         reason = verdict.ESTABLISHED if ct_state == ESTABLISHED else verdict.RELATED
@@ -116,7 +170,7 @@ def judge_tracked(
     row["rule"] = max(rule, NO_RULE)
     if slot != NO_SLOT and i64(entries[slot]["use"]) == LIVE:
         row["flow"] = entries[slot]["flow"]
-        if i64(entries[slot]["protocol"]) == TCP:
+        if i64(entries[slot]["protocol"]) == TCP and not i64(entries[slot]["status"]) & NOT_TRACKED:
             row["tcp_state"] = entries[slot]["state"]
     return reason
 
@@ -193,7 +247,7 @@ def judge_packet(
     index: int,
     policy: Policy,
     table: FlowTable,
-    settings: Settings,
+    settings: NDArray[np.void],
     reading: int,
     now: int,
     out: NDArray[np.void],
@@ -216,9 +270,9 @@ def judge_packet(
         finish_row(row, sender, NO_DIRECTION, verdict.LOCAL, policy)
         return 1
     if sender == NOBODY:
-        judge_at(p, receiver, INGRESS, policy, table, settings, reading, now, row)
+        judge_at(p, receiver, INGRESS, policy, table, settings[receiver], reading, now, row)
         return 1
-    said = judge_at(p, sender, EGRESS, policy, table, settings, reading, now, row)
+    said = judge_at(p, sender, EGRESS, policy, table, settings[sender], reading, now, row)
     if receiver == NOBODY:
         return 1
     row = out[at + 1]
@@ -226,7 +280,7 @@ def judge_packet(
     if said == DENY:
         finish_row(row, receiver, INGRESS, verdict.DROPPED_AT_SENDER, policy)
     else:
-        judge_at(p, receiver, INGRESS, policy, table, settings, reading, now, row)
+        judge_at(p, receiver, INGRESS, policy, table, settings[receiver], reading, now, row)
     return 2
 
 
@@ -236,7 +290,7 @@ def judge_batch(
     start: int,
     policy: Policy,
     table: FlowTable,
-    settings: Settings,
+    settings: NDArray[np.void],
     reading: int,
     full: bool,
     out: NDArray[np.void],
@@ -245,7 +299,7 @@ def judge_batch(
     """Judge packets[start:] into out[filled:]; returns the next packet and the rows filled.
 
     Stops early where the table must grow first, unless it is `full`: then it cannot grow, and new
-    connections are denied. `out` has ROWS_A_PACKET rows a packet.
+    connections are denied. `out` has ROWS_A_PACKET rows a packet, `settings` a record an interface.
     """
     most = room(len(table.entries)) - ROWS_A_PACKET
     for index in range(start, len(packets)):

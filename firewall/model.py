@@ -100,6 +100,18 @@ class PrefixList:
 
 
 @dataclass(frozen=True, slots=True)
+class ConnectionTracking:
+    """An interface's own idle timeouts in seconds; None is the default.
+
+    ConnectionTrackingSpecification in the EC2 API: 60 to 432000, 60 to 180, 30 to 60.
+    """
+
+    tcp_established_timeout: int | None = None
+    udp_stream_timeout: int | None = None
+    udp_timeout: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class NetworkInterface:
     """An ENI: its private addresses and the security groups attached to it."""
 
@@ -109,6 +121,7 @@ class NetworkInterface:
     mac: str | None = None
     instance: str | None = None
     place: Place | None = None
+    connection_tracking: ConnectionTracking = ConnectionTracking()
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,4 +143,5 @@ class RuleSet:
     groups: dict[str, SecurityGroup]
     interfaces: dict[str, NetworkInterface] = field(default_factory=dict)
     prefix_lists: dict[str, PrefixList] = field(default_factory=dict)
+    auto_tracked: tuple[Network, ...] = ()  # peers whose connections AWS always tracks: NAT gateways, ...
     warnings: tuple[Warning, ...] = ()

@@ -1,7 +1,7 @@
 """Rules as lookup arrays: what the kernels in `firewall.policy_kernel` read."""
 
 from collections.abc import Iterable, Sequence
-from ipaddress import IPv4Network, IPv6Network, collapse_addresses
+from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_network
 from typing import NamedTuple
 
 import numpy as np
@@ -11,6 +11,7 @@ from conntrack.outcome import CAUSES
 from firewall import verdict
 from firewall.exempt import EXEMPTIONS, SERVICES, exemption_address
 from firewall.model import (
+    ALL_PROTOCOLS,
     ANY,
     ICMP,
     ICMPV6,
@@ -30,6 +31,7 @@ HALF = 64
 LOW = (1 << HALF) - 1
 ANY_PORTS = (0, 65535)
 ANY_TYPE = (0, 255)
+EVERYWHERE = {4: ip_network("0.0.0.0/0"), 6: ip_network("::/0")}
 
 # --- what an undecodable packet is called; OK and the transport's troubles are judged ------------------
 STATUS_REASONS = {
@@ -76,6 +78,7 @@ RULE_COLUMNS = np.dtype(
         ("second_low", np.uint16),  # destination port column: a port, or an ICMP code
         ("second_high", np.uint16),
         ("unknown", np.uint8),  # the peer's members are not known
+        ("anywhere", np.uint8, (2,)),  # the peer is 0.0.0.0/0; ::/0
         ("rule", np.int32),  # index in Firewall.rules
         ("v4", np.int32, (2,)),  # start and stop in `spans` of the IPv4 intervals
         ("v6", np.int32, (2,)),
@@ -94,6 +97,8 @@ class Policy(NamedTuple):
     `owners`: every interface address in order, with its interface. `starts`: for interface i and
     direction d (1 ingress, 2 egress) the rules are rules[starts[2i + d - 1]:starts[2i + d]].
     `spans`: address intervals, those of one rule in order. `exemptions` are empty under linux.
+    `open_ways`: uint8[interface, direction - 1, family (0: IPv4), protocol (0: TCP, 1: UDP)], 1 where
+    everything is allowed from or to anywhere. `auto_tracked`: peers whose connections are always tracked.
     """
 
     owners: NDArray[np.void]
@@ -101,6 +106,8 @@ class Policy(NamedTuple):
     rules: NDArray[np.void]
     spans: NDArray[np.void]
     exemptions: NDArray[np.void]
+    open_ways: NDArray[np.uint8]
+    auto_tracked: NDArray[np.void]
     status_reasons: NDArray[np.uint8]
     cause_reasons: NDArray[np.uint8]
     reason_verdicts: NDArray[np.uint8]
@@ -173,7 +180,8 @@ def compile_rules(
             ]
             bounds.append((start, len(spans)))
         first, second = port_bounds(rule, profile)
-        rows.append((rule.protocol, *first, *second, networks is None, index, *bounds))
+        anywhere = tuple(EVERYWHERE[version] in (networks or ()) for version in (4, 6))
+        rows.append((rule.protocol, *first, *second, networks is None, anywhere, index, *bounds))
     return rows, spans
 
 
@@ -201,10 +209,42 @@ def compile_policy(
         rules=np.array(order, RULE_COLUMNS),
         spans=np.array(spans, SPAN_COLUMNS),
         exemptions=exemption_array() if profile == "aws" else np.zeros(0, EXEMPT_COLUMNS),
+        open_ways=open_ways(interfaces, rule_set),
+        auto_tracked=auto_tracked_array(rule_set.auto_tracked),
         status_reasons=np.array([STATUS_REASONS.get(name, JUDGED) for name in STATUS_NAMES], np.uint8),
         cause_reasons=np.array([CAUSE_REASONS[cause.word] for cause in CAUSES], np.uint8),
         reason_verdicts=np.array(verdict.REASON_VERDICTS, np.uint8),
     )
+
+
+def allows_all(rule: Rule, protocol: int, version: int, rule_set: RuleSet) -> bool:
+    """True if a rule lets every port of a protocol pass, from or to anywhere of one family."""
+    everywhere = EVERYWHERE[version] in (peer_networks(rule, rule_set) or ())
+    all_of_it = rule.protocol == ALL_PROTOCOLS or (rule.protocol == protocol and rule.ports in (None, ANY_PORTS))
+    return everywhere and all_of_it
+
+
+def open_ways(interfaces: Sequence[NetworkInterface], rule_set: RuleSet) -> NDArray[np.uint8]:
+    """Where a direction is wide open: the one half of AWS's condition for untracked connections.
+
+    https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/security-group-connection-tracking.html
+    """
+    ways = np.zeros((max(len(interfaces), 1), 2, 2, 2), np.uint8)
+    for index, eni in enumerate(interfaces):
+        for way, direction in enumerate(("ingress", "egress")):
+            rules = attached_rules(eni, direction, rule_set)
+            for family, version in enumerate((4, 6)):
+                for which, protocol in enumerate((TCP, UDP)):
+                    ways[index, way, family, which] = any(
+                        allows_all(rule, protocol, version, rule_set) for rule in rules
+                    )
+    return ways
+
+
+def auto_tracked_array(networks: Sequence[Network]) -> NDArray[np.void]:
+    """Networks of both families as disjoint intervals in order."""
+    spans = sorted(intervals(networks, 4) + intervals(networks, 6))
+    return np.array([(low >> HALF, low & LOW, high >> HALF, high & LOW) for low, high in spans], SPAN_COLUMNS)
 
 
 def exemption_array() -> NDArray[np.void]:

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from firewall.policy import Policy
 from pcaps.accelerate import i64, kernel
 from pcaps.batch import Packet
-from pcaps.wire import ICMPV6, UDP
+from pcaps.wire import ICMPV6, TCP, UDP
 
 NOBODY = -1
 NO_RULE = -1
@@ -56,6 +56,40 @@ def in_spans(spans: NDArray[np.void], start: int, stop: int, hi: np.uint64, lo: 
 
 
 @kernel
+def matches(rule: np.void, protocol: int, first: int, second: int) -> bool:
+    """True if protocol and port columns fit a rule; `first` and `second` are source and destination port."""
+    wanted = i64(rule["protocol"])
+    return (
+        wanted in (-1, protocol)
+        and i64(rule["second_low"]) <= second <= i64(rule["second_high"])
+        and i64(rule["first_low"]) <= first <= i64(rule["first_high"])
+    )
+
+
+@kernel
+def untracked_rule(policy: Policy, eni: int, direction: int, p: Packet, peer_hi: np.uint64, peer_lo: np.uint64) -> int:
+    """The rule that leaves a TCP or UDP connection untracked, if this is its first packet; or NO_RULE.
+
+    A rule of its direction allows it from or to anywhere, the other direction is wide open, and the
+    peer is not one that AWS always tracks.
+    """
+    protocol = i64(p["protocol"])
+    family = 0 if i64(p["family"]) == 4 else 1
+    if protocol not in (TCP, UDP):
+        return NO_RULE
+    if not i64(policy.open_ways[eni, 2 - direction, family, 0 if protocol == TCP else 1]):
+        return NO_RULE
+    if in_spans(policy.auto_tracked, 0, len(policy.auto_tracked), peer_hi, peer_lo):
+        return NO_RULE
+    at = 2 * eni + direction - 1
+    for row in range(i64(policy.starts[at]), i64(policy.starts[at + 1])):
+        rule = policy.rules[row]
+        if i64(rule["anywhere"][family]) and matches(rule, protocol, i64(p["src_port"]), i64(p["dst_port"])):
+            return i64(rule["rule"])
+    return NO_RULE
+
+
+@kernel
 def permits(policy: Policy, eni: int, direction: int, p: Packet, peer_hi: np.uint64, peer_lo: np.uint64) -> int:
     """The first rule of the interface and direction that allows the packet.
 
@@ -69,12 +103,7 @@ def permits(policy: Policy, eni: int, direction: int, p: Packet, peer_hi: np.uin
     at = 2 * eni + direction - 1
     for row in range(i64(policy.starts[at]), i64(policy.starts[at + 1])):
         rule = policy.rules[row]
-        wanted = i64(rule["protocol"])
-        if wanted not in (-1, protocol):
-            continue
-        if second < i64(rule["second_low"]) or second > i64(rule["second_high"]):
-            continue
-        if first < i64(rule["first_low"]) or first > i64(rule["first_high"]):
+        if not matches(rule, protocol, first, second):
             continue
         if i64(rule["unknown"]):
             found = UNKNOWN_PEER

@@ -39,6 +39,7 @@ from firewall.sources.reading import (
     text,
     warn_family,
 )
+from firewall.sources.tracking import connection_tracking
 from firewall.sources.words import ALL_ICMP, ALL_PORTS, SCTP, UDPLITE
 
 TOP_KEYS = ("SecurityGroups", "NetworkInterfaces", "PrefixLists")
@@ -225,7 +226,10 @@ def _interface(node: Node, draft: Draft) -> None:
     instance = None if attachment is None else _optional(attachment, "InstanceId", findings)
     mac = _optional(node, "MacAddress", findings)
     each_once = tuple(dict.fromkeys(groups))
-    interface = NetworkInterface(identity, tuple(each for each, _ in addresses), each_once, mac, instance, node.place)
+    tracking = connection_tracking(node.get("ConnectionTrackingConfiguration"), findings, aws_keys=True)
+    interface = NetworkInterface(
+        identity, tuple(each for each, _ in addresses), each_once, mac, instance, node.place, tracking
+    )
     draft.add_interface(interface, node, addresses)
 
 
@@ -247,9 +251,6 @@ def _warn_left_out(node: Node, identity: str, findings: Findings) -> None:
     for key, word in (("Ipv4Prefixes", "Ipv4Prefix"), ("Ipv6Prefixes", "Ipv6Prefix")):
         for item in _items(node, key, findings):
             findings.warn("prefix-left-out", item, f"{identity}: the delegated prefix {_word(item, word)} is left out")
-    timeouts = node.get("ConnectionTrackingConfiguration")
-    if timeouts is not None and timeouts.value:
-        findings.warn("not-evaluated", timeouts, f"{identity}: its own connection tracking timeouts are not evaluated")
 
 
 # --- prefix lists ------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from firewall.model import (
     Address,
     GroupPeer,
+    Network,
     NetworkInterface,
     Place,
     PrefixList,
@@ -74,6 +75,7 @@ class Draft:
     described_lists: dict[str, PrefixList] = field(default_factory=dict)  # the AWS CLI's, entries or not
     interfaces: dict[str, NetworkInterface] = field(default_factory=dict)
     owners: dict[Address, str] = field(default_factory=dict)
+    auto_tracked: list[Network] = field(default_factory=list)
     rule_ids: dict[str, Place] = field(default_factory=dict)
 
     def add_group(self, group: SecurityGroup) -> None:
@@ -101,7 +103,13 @@ class Draft:
         """The rule set, once every file is read. Raises RuleFileError with everything that was wrong."""
         self.findings.stop_if_any()
         self.warn_unknown_peers()
-        return RuleSet(self.groups, self.interfaces, self.prefix_lists, tuple(self.findings.warnings))
+        return RuleSet(
+            self.groups,
+            self.interfaces,
+            self.prefix_lists,
+            tuple(self.auto_tracked),
+            tuple(self.findings.warnings),
+        )
 
     def warn_unknown_peers(self) -> None:
         """A peer by id that no file describes cannot be matched: packets that hang on it are undecidable."""

@@ -18,12 +18,13 @@ from firewall.sources.findings import Findings, Spot
 from firewall.sources.located import Node, entries
 from firewall.sources.native_rules import PEER_KEYS, RULE_EXAMPLE, rule
 from firewall.sources.reading import address, description, fields, mapping, network, quoted, sequence, shown, text
+from firewall.sources.tracking import TRACKING_KEYS, connection_tracking
 
-TOP_KEYS = ("security_groups", "prefix_lists", "interfaces")
+TOP_KEYS = ("security_groups", "prefix_lists", "interfaces", "auto_tracked")
 GROUP_KEYS = ("ingress", "inbound", "egress", "outbound", "id", "description")
 LIST_KEYS = ("entries", "max_entries", "id", "description")
 ENTRY_KEYS = ("cidr", "description")
-INTERFACE_KEYS = ("addresses", "security_groups", "mac", "instance", "description", "name")
+INTERFACE_KEYS = ("addresses", "security_groups", "mac", "instance", "connection_tracking", "description", "name")
 MOST_ENTRIES = 1000  # https://docs.aws.amazon.com/vpc/latest/userguide/amazon-vpc-limits.html, prefix lists
 
 
@@ -34,8 +35,8 @@ def _planned(*names: str) -> dict[str, str]:
     }
 
 
-PLANNED_TOP = _planned("vpcs", "subnets", "network_acls", "auto_tracked", "allowance")
-PLANNED_INTERFACE = _planned("subnet", "source_dest_check", "connection_tracking")
+PLANNED_TOP = _planned("vpcs", "subnets", "network_acls", "allowance")
+PLANNED_INTERFACE = _planned("subnet", "source_dest_check")
 
 _CONSOLE_WORDS: dict[Direction, str] = {"ingress": "inbound", "egress": "outbound"}
 _MAC = re.compile(r"([0-9a-f]{2}:){5}[0-9a-f]{2}")
@@ -57,6 +58,10 @@ def declare(root: Node, draft: Draft) -> None:
 def build(root: Node, draft: Draft) -> None:
     """Read everything in the file."""
     found = fields(root, draft.findings, TOP_KEYS, "security_groups: and the groups below it", PLANNED_TOP)
+    if "auto_tracked" in found:
+        for item in sequence(found["auto_tracked"], draft.findings, "a list such as [10.0.1.200/32]"):
+            block = network(item, draft.findings)
+            draft.auto_tracked += [] if block is None else [block]
     for key, build_one in (("prefix_lists", _prefix_list), ("security_groups", _group), ("interfaces", _interface)):
         if key in found:
             section = found[key]
@@ -201,7 +206,18 @@ def _interface(name: str, node: Node, spot: Spot, draft: Draft) -> None:
     groups = _groups(node, found.get("security_groups"), draft)
     instance = text(found["instance"], findings, "an instance id") if "instance" in found else None
     mac = _mac(found.get("mac"), findings)
-    interface = NetworkInterface(name, tuple(each for each, _ in addresses), groups, mac, instance, spot.place)
+    tracking = found.get("connection_tracking")
+    if tracking is not None:
+        fields(tracking, findings, TRACKING_KEYS, "tcp_established_timeout: 350")
+    interface = NetworkInterface(
+        name,
+        tuple(each for each, _ in addresses),
+        groups,
+        mac,
+        instance,
+        spot.place,
+        connection_tracking(tracking, findings),
+    )
     draft.add_interface(interface, spot, addresses)
 
 

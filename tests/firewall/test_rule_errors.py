@@ -222,13 +222,13 @@ def test_an_address_on_two_interfaces_names_the_first(tmp_path: Path) -> None:
     )
 
 
-@pytest.mark.parametrize("key", ["vpcs", "subnets", "network_acls", "auto_tracked", "allowance"])
+@pytest.mark.parametrize("key", ["vpcs", "subnets", "network_acls", "allowance"])
 def test_keys_that_would_change_verdicts_unevaluated_are_refused(tmp_path: Path, key: str) -> None:
     (line,) = problems_of(tmp_path, rules=f"{{security_groups: {{web: {{egress: []}}}}, {key}: {{}}}}")
     assert f"{key} is not evaluated by this version" in line
 
 
-@pytest.mark.parametrize("key", ["subnet", "source_dest_check", "connection_tracking"])
+@pytest.mark.parametrize("key", ["subnet", "source_dest_check"])
 def test_interface_keys_that_would_change_verdicts_unevaluated_are_refused(tmp_path: Path, key: str) -> None:
     (line,) = problems_of(tmp_path, rules=interface(f"addresses: [10.0.0.1], security_groups: [web], {key}: x"))
     assert f"{key} is not evaluated by this version" in line

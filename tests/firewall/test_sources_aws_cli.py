@@ -159,7 +159,7 @@ def test_delegated_prefixes_and_own_timeouts_are_warned_of(tmp_path: Path) -> No
         "ConnectionTrackingConfiguration": {"TcpEstablishedTimeout": 350},
     }
     rules = rules_from(tmp_path, with_permission(IpProtocol="-1"), {"NetworkInterfaces": [eni]})
-    assert kinds(rules) == ["prefix-left-out", "not-evaluated"]
+    assert kinds(rules) == ["prefix-left-out"]
     assert "10.0.1.16/28" in rules.warnings[0].text
 
 
