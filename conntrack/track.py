@@ -25,7 +25,7 @@ from conntrack.outcome import (
     TABLE_FULL,
 )
 from conntrack.sctp_track import open_sctp, track_sctp
-from conntrack.states import ESTABLISHED, INVALID, NEW, RELATED, UNTRACKED
+from conntrack.states import ESTABLISHED, INVALID, NEW, NO_STATE, RELATED, UNTRACKED
 from conntrack.table import (
     ASSURED,
     FREE,
@@ -301,7 +301,8 @@ def track_known(table: FlowTable, eni: int, p: Packet, settings: Settings, now: 
     status = i64(p["status"])
     if status in (BAD_TRANSPORT, STATUS_NO_TRANSPORT):
         cause = BAD_HEADER if status == BAD_TRANSPORT else NO_TRANSPORT
-        return INVALID, slot if is_live(entry, now) else NO_SLOT, cause
+        has_tuple = i64(p["src_port"]) != 0 or i64(p["dst_port"]) != 0
+        return INVALID, slot if has_tuple and is_live(entry, now) else NO_SLOT, cause
     if not is_live(entry, now):
         return track_new(table, slot, forward, p, settings, now)
     if i64(entry["status"]) & NOT_TRACKED:
@@ -334,7 +335,7 @@ def track_error(entries: NDArray[np.void], eni: int, p: Packet, settings: Settin
         return INVALID, NO_SLOT, ICMP_UNRELATED
     slot = find_slot(entries, candidate)
     if not is_live(entries[slot], now):
-        return INVALID, NO_SLOT, ICMP_UNRELATED
+        return INVALID, NO_SLOT, EXPIRED if i64(entries[slot]["use"]) == LIVE else ICMP_UNRELATED
     if p["dst_hi"] != p["quoted_src_hi"] or p["dst_lo"] != p["quoted_src_lo"]:
         return INVALID, slot, ICMP_UNRELATED
     return RELATED, slot, FINE
@@ -354,7 +355,7 @@ def track(table: FlowTable, eni: int, p: Packet, settings: Settings, now: int) -
     NO_SLOT. After KILL the slot is not live any more. The packet's IP header was read.
     """
     if i64(p["fragment_id"]) >= 0:
-        return INVALID, NO_SLOT, FRAGMENT
+        return NO_STATE, NO_SLOT, FRAGMENT
     family = i64(p["family"])
     if is_icmp(family, i64(p["protocol"])):
         if i64(p["status"]) == BAD_TRANSPORT:

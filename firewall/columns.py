@@ -15,7 +15,7 @@ from conntrack.tcp import STATES
 from firewall.labels import ICMP_PROTOCOLS, PORT_PROTOCOLS, Labels, address_text, protocol_word
 from firewall.rows import Judged
 from firewall.verdict import DIRECTIONS, REASON_WORDS, VERDICTS
-from pcaps.batch import BAD_IP_CHECKSUM, OK, PacketBatch
+from pcaps.batch import OK, PacketBatch
 
 COLUMNS = (
     "capture",
@@ -128,7 +128,7 @@ def _rules(rule: NDArray[np.int32], labels: Labels) -> Words:
 
 def has_ports(packets: PacketBatch) -> NDArray[np.bool_]:
     """Whether the port columns of each packet hold ports, or ICMP type and code."""
-    readable = (packets.status == OK) | (packets.status == BAD_IP_CHECKSUM)
+    readable = packets.status == OK
     first: NDArray[np.bool_] = (packets.family != 0) & (packets.fragment_offset == 0)
     carried: NDArray[np.bool_] = readable & first & _WITH_PORTS[packets.protocol]
     return carried

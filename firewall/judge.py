@@ -30,7 +30,7 @@ from firewall.policy_kernel import (
 )
 from firewall.verdict import DENY, EGRESS, INGRESS, NO_DIRECTION
 from pcaps.accelerate import entry_kernel, i64, kernel
-from pcaps.batch import BAD_IP_CHECKSUM, BAD_TRANSPORT, Packet
+from pcaps.batch import BAD_TRANSPORT, Packet
 from pcaps.icmp_quote import is_icmp_error
 from pcaps.wire import ICMPV6, TCP
 
@@ -197,7 +197,7 @@ def judge_at(
     if service != NOT_EXEMPT:
         row["rule"] = -2 - service
         reason = verdict.EXEMPTED
-    elif status == BAD_IP_CHECKSUM and i64(settings["switches"][S_IP_CHECKSUM]) != 0:
+    elif i64(p["bad_ip_checksum"]) != 0 and i64(settings["switches"][S_IP_CHECKSUM]) != 0:
         reason = verdict.BAD_HEADER
     elif not_delivered(p, family, policy):
         reason = verdict.NOT_DELIVERED

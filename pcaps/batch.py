@@ -5,7 +5,7 @@ section 2.5.5.2). Time is int64 nanoseconds since 1970. A packet is named by its
 frame number, from 1, as Wireshark shows it.
 """
 
-from typing import Any, get_args
+from typing import Any, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,8 +21,7 @@ TRUNCATED = 2  # the snap length cut a header that is needed
 MALFORMED = 3  # the IP header itself cannot be read
 UNSUPPORTED_LINK = 4  # no decoder for this link type
 BAD_TRANSPORT = 5  # IP is fine, the TCP, UDP, SCTP or ICMP header behind it cannot be
-BAD_IP_CHECKSUM = 6  # readable, but the IPv4 header checksum is wrong
-NO_TRANSPORT = 7  # IP is fine, but no transport header can be found (IPv6 "no next header", RFC 8200 4.7)
+NO_TRANSPORT = 6  # IP is fine, but no transport header can be found (IPv6 "no next header", RFC 8200 4.7)
 
 STATUS_NAMES = (
     "ok",
@@ -31,7 +30,6 @@ STATUS_NAMES = (
     "malformed",
     "unsupported-link",
     "bad-transport",
-    "bad-ip-checksum",
     "no-transport",
 )
 
@@ -42,11 +40,23 @@ NO_WSCALE = 255
 IPV4_PREFIX = 0x0000_FFFF_0000_0000
 
 
+class Piece(NamedTuple):
+    """What a fragment carries of its datagram, as far as it was captured.
+
+    `next_header` is the protocol of an IPv4 header, the Next Header of an IPv6 Fragment header.
+    """
+
+    next_header: int
+    data: bytes
+
+
 class PacketBatch:
     """Columns of equal length. Widths are the wire's; kernels widen to int64 on load.
 
     The columns are views of one array of records (`records`, dtype PACKET): kernels work record by
     record, which touches three cache lines a packet instead of forty, everything else by column.
+
+    `pieces` has the bytes of the rows that are fragments, by row: the only bytes that outlive reading.
     """
 
     capture: NDArray[np.int32]  # index of the file in the order given
@@ -67,10 +77,13 @@ class PacketBatch:
     dst_port: NDArray[np.uint16]  # the same; ICMP code
     length: NDArray[np.int64]  # IP length, header included (RFC 791 total length; 40 + RFC 8200 payload length)
     hop_limit: NDArray[np.uint8]  # TTL or hop limit
+    bad_ip_checksum: NDArray[np.uint8]  # 1: the IPv4 header checksum is wrong
+    traffic_class: NDArray[np.uint8]  # IPv4 type of service, IPv6 traffic class: DSCP and ECN
 
     fragment_id: NDArray[np.int64]  # identification; -1 where the packet is no fragment
     fragment_offset: NDArray[np.int32]  # bytes
     fragment_more: NDArray[np.uint8]  # more fragments follow
+    payload_at: NDArray[np.int32]  # of a fragment: from the frame's start to what it carries of its datagram
 
     tcp_flags: NDArray[np.uint8]  # CWR ECE URG ACK PSH RST SYN FIN, RFC 9293 section 3.1
     tcp_seq: NDArray[np.uint32]
@@ -79,7 +92,7 @@ class PacketBatch:
     tcp_wscale: NDArray[np.uint8]  # RFC 7323 shift, NO_WSCALE where the option is absent
     tcp_sack_permitted: NDArray[np.uint8]  # RFC 2018
     tcp_sack: NDArray[np.uint32]  # right-most SACK edge, or tcp_ack where there is none
-    payload: NDArray[np.int64]  # bytes behind the TCP header, by IP length
+    payload: NDArray[np.int64]  # bytes behind the TCP header, by IP length; of a fragment: from payload_at on
 
     icmp_id: NDArray[np.uint16]  # identifier of an ICMP query
     extra: NDArray[np.uint32]  # SCTP verification tag; GRE flags, version and protocol
@@ -97,8 +110,9 @@ class PacketBatch:
     quoted_dst_port: NDArray[np.uint16]
     quoted_icmp_id: NDArray[np.uint16]
 
-    def __init__(self, records: NDArray[np.void]) -> None:
+    def __init__(self, records: NDArray[np.void], pieces: dict[int, Piece] | None = None) -> None:
         self.records = records
+        self.pieces: dict[int, Piece] = {} if pieces is None else pieces
         for name in PACKET.names or ():
             setattr(self, name, records[name])
 
@@ -109,11 +123,17 @@ class PacketBatch:
 
     def slice(self, start: int, stop: int) -> "PacketBatch":
         """Rows start to stop, as views."""
-        return PacketBatch(self.records[start:stop])
+        pieces = {row - start: piece for row, piece in self.pieces.items() if start <= row < stop}
+        return PacketBatch(self.records[start:stop], pieces)
 
     def take(self, rows: NDArray[np.intp] | NDArray[np.bool_]) -> "PacketBatch":
         """The rows named, copied."""
-        return PacketBatch(self.records[rows])
+        if not self.pieces:
+            return PacketBatch(self.records[rows])
+        olds = np.arange(self.rows)[rows].tolist()
+        return PacketBatch(
+            self.records[rows], {new: self.pieces[old] for new, old in enumerate(olds) if old in self.pieces}
+        )
 
 
 def scalar_type(hint: Any) -> Any:
@@ -138,4 +158,9 @@ def empty_batch(rows: int = BATCH_ROWS) -> PacketBatch:
 
 def concatenate(batches: list[PacketBatch]) -> PacketBatch:
     """One batch of all rows, in order."""
-    return PacketBatch(np.concatenate([batch.records for batch in batches]))
+    pieces: dict[int, Piece] = {}
+    start = 0
+    for batch in batches:
+        pieces |= {start + row: piece for row, piece in batch.pieces.items()}
+        start += batch.rows
+    return PacketBatch(np.concatenate([batch.records for batch in batches]), pieces)

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from pcaps.accelerate import entry_kernel, i64, kernel
 from pcaps.batch import (
-    BAD_IP_CHECKSUM,
     BAD_TRANSPORT,
     IPV4_PREFIX,
     MALFORMED,
@@ -47,6 +46,7 @@ from pcaps.wire import (
     IPV4_IDENTIFICATION,
     IPV4_PROTOCOL,
     IPV4_SOURCE,
+    IPV4_TOS,
     IPV4_TOTAL_LENGTH,
     IPV4_TTL,
     IPV4_VERSION_IHL,
@@ -72,6 +72,7 @@ from pcaps.wire import (
     UDP_LENGTH,
     UDPLITE,
     Bytes,
+    read_ports,
     u8,
     u16,
     u32,
@@ -79,6 +80,7 @@ from pcaps.wire import (
 )
 
 NOT_A_FRAGMENT = -1
+GO_ON = -1  # read the next header
 
 
 @kernel
@@ -104,9 +106,12 @@ def clear(p: Packet) -> None:
     p["dst_port"] = 0
     p["length"] = 0
     p["hop_limit"] = 0
+    p["bad_ip_checksum"] = 0
     p["fragment_id"] = NOT_A_FRAGMENT
     p["fragment_offset"] = 0
     p["fragment_more"] = 0
+    p["payload_at"] = 0
+    p["traffic_class"] = 0
     p["tcp_flags"] = 0
     p["payload"] = 0
     p["icmp_id"] = 0
@@ -126,19 +131,12 @@ def ipv4_checksum_holds(data: Bytes, at: int, header: int) -> bool:
 
 
 @kernel
-def read_ports(data: Bytes, at: int, p: Packet) -> None:
-    """The first two fields of TCP, UDP, UDP-Lite and SCTP."""
-    p["src_port"] = u16(data, at)
-    p["dst_port"] = u16(data, at + 2)
-
-
-@kernel
 def read_udp(data: Bytes, at: int, end: int, stop: int, p: Packet) -> int:
     """UDP and UDP-Lite; a length below 8 or above the IP payload is bad (RFC 768, RFC 3828 section 3.1)."""
+    read_ports(data, at, min(end, stop), p)
     status = short(at + UDP_HEADER, end, stop)
     if status != OK:
         return status
-    read_ports(data, at, p)
     length = u16(data, at + UDP_LENGTH)
     if p["protocol"] == UDPLITE:  # the length is the checksum's coverage, 0 all; the checksum must be there
         missing = u16(data, at + UDP_CHECKSUM) == 0
@@ -202,12 +200,31 @@ def read_transport(data: Bytes, at: int, end: int, stop: int, family: int, p: Pa
 
 
 @kernel
+def mark_fragment(p: Packet, at: int, end: int, stop: int, identification: int, offset: int, more: int) -> None:
+    """Note that the packet is a fragment, and that data[at:stop] is what it carries."""
+    p["fragment_id"] = identification
+    p["fragment_offset"] = offset
+    p["fragment_more"] = more
+    p["payload_at"] = at - (end - i64(p["caplen"]))
+    p["payload"] = stop - at
+
+
+@kernel
+def read_first_fragment(data: Bytes, at: int, end: int, stop: int, family: int, p: Packet) -> int:
+    """What a datagram's first fragment shows; that its transport header goes on in the next is no fault."""
+    carried = i64(p["payload"])
+    status = read_transport(data, at, end, stop, family, p)
+    p["payload"] = carried
+    return TRUNCATED if status == TRUNCATED else OK
+
+
+@kernel
 def finish(data: Bytes, at: int, end: int, stop: int, family: int, p: Packet) -> int:
     """Transport of a whole datagram; of a fragment only what its first piece shows."""
     if i64(p["fragment_id"]) == NOT_A_FRAGMENT:
         return read_transport(data, at, end, stop, family, p)
     if i64(p["fragment_offset"]) == 0:
-        read_transport(data, at, end, stop, family, p)
+        return read_first_fragment(data, at, end, stop, family, p)
     return OK
 
 
@@ -225,6 +242,7 @@ def read_ipv4(data: Bytes, at: int, end: int, whole: int, p: Packet) -> int:
     p["family"] = 4
     p["length"] = length
     p["hop_limit"] = u8(data, at + IPV4_TTL)
+    p["traffic_class"] = u8(data, at + IPV4_TOS)
     p["protocol"] = u8(data, at + IPV4_PROTOCOL)
     p["src_lo"] = np.uint64(IPV4_PREFIX) | np.uint64(u32(data, at + IPV4_SOURCE))
     p["dst_lo"] = np.uint64(IPV4_PREFIX) | np.uint64(u32(data, at + IPV4_DESTINATION))
@@ -232,13 +250,10 @@ def read_ipv4(data: Bytes, at: int, end: int, whole: int, p: Packet) -> int:
         return TRUNCATED if end < whole else MALFORMED
     fragment = u16(data, at + IPV4_FLAGS_OFFSET)
     if fragment & 0x3FFF:
-        p["fragment_id"] = u16(data, at + IPV4_IDENTIFICATION)
-        p["fragment_offset"] = (fragment & 0x1FFF) * 8
-        p["fragment_more"] = (fragment >> 13) & 1
-    status = finish(data, at + header, end, at + length, 4, p)
-    if status == OK and not ipv4_checksum_holds(data, at, header):
-        return BAD_IP_CHECKSUM
-    return status
+        ident = u16(data, at + IPV4_IDENTIFICATION)
+        mark_fragment(p, at + header, end, at + length, ident, (fragment & 0x1FFF) * 8, (fragment >> 13) & 1)
+    p["bad_ip_checksum"] = 0 if ipv4_checksum_holds(data, at, header) else 1
+    return finish(data, at + header, end, at + length, 4, p)
 
 
 @kernel
@@ -249,6 +264,23 @@ def extension_length(data: Bytes, at: int, kind: int) -> int:
     if kind == IPV6_AUTH:
         return (u8(data, at + 1) + 2) * 4
     return (u8(data, at + 1) + 1) * 8
+
+
+@kernel
+def read_fragment_header(data: Bytes, at: int, end: int, stop: int, jumbo: bool, p: Packet) -> int:
+    """RFC 8200 section 4.5: GO_ON, or the status of a packet that does not hold the headers behind it.
+
+    The first header that cuts a datagram counts. An atomic one (RFC 6946) cuts nothing, and jumbograms
+    are never put together (RFC 2675 section 3).
+    """
+    p["protocol"] = u8(data, at)
+    fragment = u16(data, at + 2)
+    if fragment & 0xFFF9 and not jumbo and i64(p["fragment_id"]) == NOT_A_FRAGMENT:
+        behind = at + IPV6_EXTENSION_HEADER
+        mark_fragment(p, behind, end, stop, u32(data, at + 4), fragment & 0xFFF8, fragment & 1)
+    if fragment & 0xFFF8 == 0:
+        return GO_ON
+    return BAD_TRANSPORT if i64(p["fragment_id"]) == NOT_A_FRAGMENT else OK
 
 
 @kernel
@@ -265,6 +297,7 @@ def read_ipv6(data: Bytes, at: int, end: int, whole: int, p: Packet) -> int:
     p["family"] = 6
     p["length"] = stop - at
     p["hop_limit"] = u8(data, at + IPV6_HOP_LIMIT)
+    p["traffic_class"] = (u16(data, at) >> 4) & 0xFF
     p["src_hi"] = u64(data, at + IPV6_SOURCE)
     p["src_lo"] = u64(data, at + IPV6_SOURCE + 8)
     p["dst_hi"] = u64(data, at + IPV6_DESTINATION)
@@ -282,16 +315,12 @@ def read_ipv6(data: Bytes, at: int, end: int, whole: int, p: Packet) -> int:
             return NO_TRANSPORT
         following = u8(data, at)
         if kind == IPV6_FRAGMENT:
-            fragment = u16(data, at + 2)
-            if fragment & 0xFFF9:  # offset 0 without more is an atomic fragment (RFC 6946): whole
-                p["fragment_id"] = u32(data, at + 4)
-                p["fragment_offset"] = fragment & 0xFFF8
-                p["fragment_more"] = fragment & 1
+            status = read_fragment_header(data, at, end, stop, payload == 0, p)
+            if status != GO_ON:
+                return status
         at += extension_length(data, at, kind)
         kind = following
         p["protocol"] = kind
-        if i64(p["fragment_offset"]) != 0:
-            return OK
     else:
         return NO_TRANSPORT
     if kind == IPV6_NONE:
@@ -317,13 +346,19 @@ def decode_row(data: Bytes, start: int, link: int, p: Packet) -> int:
 
 
 @entry_kernel
-def decode(data: Bytes, offsets: NDArray[np.int64], links: NDArray[np.int32], out: NDArray[np.void]) -> None:
+def decode(data: Bytes, offsets: NDArray[np.int64], links: NDArray[np.int32], out: NDArray[np.void]) -> int:
     """Fill the records of `out` from the frames at data[offsets[k]:], k = 0 .. len(out) - 1.
+
+    Returns how many of them are fragments.
 
     The fields frame, time, interface, caplen and wirelen are there already; caplen lies within
     `data`. offsets and links have as many values as `out`, or more.
     """
+    fragments = 0
     for k in range(len(out)):
         p = out[k]
         clear(p)
         p["status"] = decode_row(data, i64(offsets[k]), i64(links[k]), p)
+        if i64(p["fragment_id"]) != NOT_A_FRAGMENT:
+            fragments += 1
+    return fragments

@@ -5,6 +5,12 @@ import numpy as np
 from pcaps.accelerate import i64, kernel
 from pcaps.batch import IPV4_PREFIX, Packet
 from pcaps.wire import (
+    GRE,
+    GRE_CALL_ID,
+    GRE_PPP,
+    GRE_PPTP,
+    GRE_PPTP_HEADER,
+    GRE_VERSION,
     ICMP,
     ICMP_HEADER,
     ICMP_IDENTIFIER,
@@ -68,6 +74,10 @@ def quoted_transport(data: Bytes, at: int, end: int, family: int, p: Packet) -> 
         p["quoted_src_port"] = u8(data, at)
         p["quoted_dst_port"] = u8(data, at + 1)
         p["quoted_icmp_id"] = u16(data, at + ICMP_IDENTIFIER)
+    elif protocol == GRE and at + GRE_PPTP_HEADER <= end and u16(data, at) & GRE_VERSION == GRE_PPTP:
+        if u16(data, at + 2) != GRE_PPP:
+            return True  # no tuple: version 1 carries nothing else
+        p["quoted_dst_port"] = u16(data, at + GRE_CALL_ID)
     elif at > end:
         return False
     p["quoted"] = 1

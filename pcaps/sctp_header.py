@@ -11,7 +11,7 @@ import numpy as np
 
 from pcaps.accelerate import i64, kernel
 from pcaps.batch import BAD_TRANSPORT, OK, TRUNCATED, Packet
-from pcaps.wire import SCTP_HEADER, SCTP_TAG, Bytes, u8, u16, u32
+from pcaps.wire import SCTP_HEADER, SCTP_TAG, Bytes, read_ports, u8, u16, u32
 
 
 class Chunk(NamedTuple):
@@ -110,12 +110,11 @@ def read_chunks(data: Bytes, at: int, end: int, stop: int, p: Packet) -> int:
 @kernel
 def read_sctp(data: Bytes, at: int, end: int, stop: int, p: Packet) -> int:
     """The status of the header at `at`: ports, verification tag, chunks."""
+    read_ports(data, at, min(end, stop), p)
     if at + SCTP_HEADER > stop:
         return BAD_TRANSPORT
     if at + SCTP_HEADER > end:
         return TRUNCATED
-    p["src_port"] = u16(data, at)
-    p["dst_port"] = u16(data, at + 2)
     p["extra"] = u32(data, at + SCTP_TAG)
     p["sctp_chunks"] = 0
     p["sctp_init_tag"] = 0

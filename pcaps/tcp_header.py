@@ -17,6 +17,7 @@ from pcaps.wire import (
     TCP_SEQUENCE,
     TCP_WINDOW,
     Bytes,
+    read_ports,
     u8,
     u16,
     u32,
@@ -72,12 +73,11 @@ def read_options(data: Bytes, at: int, end: int, p: Packet) -> None:
 @kernel
 def read_tcp(data: Bytes, at: int, end: int, stop: int, p: Packet) -> int:
     """The status of the header at `at`; ports are read even where the rest is missing."""
+    read_ports(data, at, min(end, stop), p)
     if at + TCP_HEADER > stop:
         return BAD_TRANSPORT
     if at + TCP_HEADER > end:
         return TRUNCATED
-    p["src_port"] = u16(data, at)
-    p["dst_port"] = u16(data, at + 2)
     p["tcp_seq"] = u32(data, at + TCP_SEQUENCE)
     p["tcp_ack"] = u32(data, at + TCP_ACKNOWLEDGEMENT)
     p["tcp_flags"] = u8(data, at + TCP_FLAGS)

@@ -3,6 +3,8 @@
 Every offset counts from the start of its own header. Decoders use these names only.
 """
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -22,6 +24,7 @@ ICMP, TCP, UDP, GRE, ICMPV6, SCTP, UDPLITE = 1, 6, 17, 47, 58, 132, 136
 
 # --- IPv4, RFC 791 section 3.1 -----------------------------------------------------------------------
 IPV4_VERSION_IHL = 0
+IPV4_TOS = 1
 IPV4_TOTAL_LENGTH = 2
 IPV4_IDENTIFICATION = 4
 IPV4_FLAGS_OFFSET = 6
@@ -95,6 +98,14 @@ def u32(data: Bytes, at: int) -> int:
 def u64(data: Bytes, at: int) -> np.uint64:
     """Eight bytes in network order: half an IPv6 address."""
     return (np.uint64(u32(data, at)) << np.uint64(32)) | np.uint64(u32(data, at + 4))
+
+
+@kernel
+def read_ports(data: Bytes, at: int, end: int, p: Any) -> None:
+    """Source and destination port, the first fields of TCP, UDP, UDP-Lite and SCTP, where they are there."""
+    if at + PORTS <= end:
+        p["src_port"] = u16(data, at)
+        p["dst_port"] = u16(data, at + 2)
 
 
 @kernel

@@ -33,7 +33,6 @@ SECOND = 10**9
 STREAM_AGE = 2 * SECOND  # a UDP flow that still speaks after it is a stream
 PORTS = (TCP, UDP, UDP_LITE)
 ICMP_ERRORS = (3, 4, 5, 11, 12)
-HIGHEST_ICMP = 18
 ICMPV6_UNTRACKED = (130, 131, 132, 133, 134, 135, 136, 143, 151, 152)
 ICMP_PARTNERS = {
     ICMP: {8: 0, 0: 8, 13: 14, 14: 13, 15: 16, 16: 15, 17: 18, 18: 17},
@@ -225,8 +224,9 @@ class Twin:
             bad = len(data) < 8 or (not whole and not 8 <= length <= ip.length)
             bad |= ip.protocol == UDP_LITE and data[6:8] == b"\0\0"  # RFC 3828 section 3.1: mandatory
         elif ip.protocol in (ICMP, ICMPV6):
-            bad = len(data) < 8 or (ip.protocol == ICMPV6) != (ip.family == 6)
-            bad |= ip.protocol == ICMP and not bad and data[0] > HIGHEST_ICMP
+            if (ip.protocol == ICMPV6) != (ip.family == 6):
+                return "invalid-state"
+            bad = len(data) < 8
         elif ip.protocol == GRE:
             bad = len(data) >= 8 and data[1] & 7 == 1 and data[2:4] != b"\x88\x0b"  # PPTP carries PPP
         else:
