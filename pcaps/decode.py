@@ -58,6 +58,7 @@ from pcaps.wire import (
     IPV6_HEADER,
     IPV6_HOP_BY_HOP,
     IPV6_HOP_LIMIT,
+    IPV6_LONGEST,
     IPV6_NEXT_HEADER,
     IPV6_NONE,
     IPV6_PAYLOAD_LENGTH,
@@ -292,8 +293,8 @@ def read_ipv6(data: Bytes, at: int, end: int, whole: int, p: Packet) -> int:
         return MALFORMED
     payload = u16(data, at + IPV6_PAYLOAD_LENGTH)
     stop = at + IPV6_HEADER + payload
-    if payload == 0:  # a jumbogram (RFC 2675) or segmentation offload
-        stop = max(whole, at + IPV6_HEADER)
+    if payload == 0 and (u8(data, at + IPV6_NEXT_HEADER) == IPV6_HOP_BY_HOP or whole - at > IPV6_LONGEST):
+        stop = max(whole, at + IPV6_HEADER)  # a jumbogram (RFC 2675) or segmentation offload
     p["family"] = 6
     p["length"] = stop - at
     p["hop_limit"] = u8(data, at + IPV6_HOP_LIMIT)

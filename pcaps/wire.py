@@ -42,6 +42,7 @@ IPV6_HOP_LIMIT = 7
 IPV6_SOURCE = 8
 IPV6_DESTINATION = 24
 IPV6_HEADER = 40
+IPV6_LONGEST = 40 + 0xFFFF  # without the jumbo payload option
 IPV6_HOP_BY_HOP, IPV6_ROUTING, IPV6_FRAGMENT, IPV6_AUTH, IPV6_NONE, IPV6_DESTINATION_OPTIONS = 0, 43, 44, 51, 59, 60
 IPV6_EXTENSION_HEADER = 8  # the shortest extension header
 MAX_EXTENSION_HEADERS = 64  # a longer chain is no packet that a host would send

@@ -30,6 +30,7 @@ from tests.reference_frames import (
 from tests.reference_tcp import Marks, TcpTracker, Verdict, can_be
 
 SECOND = 10**9
+PPP = b"\x88\x0b"  # all that GRE version 1, PPTP, carries
 STREAM_AGE = 2 * SECOND  # a UDP flow that still speaks after it is a stream
 PORTS = (TCP, UDP, UDP_LITE)
 ICMP_ERRORS = (3, 4, 5, 11, 12)
@@ -228,7 +229,7 @@ class Twin:
                 return "invalid-state"
             bad = len(data) < 8
         elif ip.protocol == GRE:
-            bad = len(data) >= 8 and data[1] & 7 == 1 and data[2:4] != b"\x88\x0b"  # PPTP carries PPP
+            bad = len(data) >= 8 and data[1] & 7 == 1 and data[2:4] != PPP
         else:
             bad = ip.protocol == SCTP
         checked = self.options["checksum"] and ip.protocol in (TCP, UDP, ICMP, ICMPV6)
@@ -279,7 +280,7 @@ def tuple_of(ip: Ip) -> Tuple | None:
     elif ip.protocol in (ICMP, ICMPV6):
         parts = (int.from_bytes(data[4:6]), (data[0], data[1])) if len(data) >= 8 else None
     elif ip.protocol == GRE and len(data) >= 8 and data[1] & 7 == 1:
-        parts = (0, int.from_bytes(data[6:8]))  # PPTP's call id
+        parts = (0, int.from_bytes(data[6:8])) if data[2:4] == PPP else None  # PPTP's call id
     else:
         parts = (0, 0)
     return Tuple(ip.family, ip.protocol, ip.src, ip.dst, *parts) if parts else None

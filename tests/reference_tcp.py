@@ -11,6 +11,7 @@ from tests.reference_frames import ACK, FIN, RST, SYN, URG, Tcp
 SECOND = 10**9
 STATES = ["NONE", "SYN_SENT", "SYN_RECV", "ESTABLISHED", "FIN_WAIT", "CLOSE_WAIT"]
 STATES += ["LAST_ACK", "TIME_WAIT", "CLOSE", "SYN_SENT2"]
+SYN_SENT2_TIMEOUT = 120  # seconds
 CLOSING = ("FIN_WAIT", "CLOSE_WAIT", "LAST_ACK", "TIME_WAIT", "CLOSE")
 VALID_FLAGS = (SYN, SYN | URG, SYN | ACK, RST, RST | ACK, FIN | ACK, FIN | ACK | URG, ACK, ACK | URG)
 
@@ -306,8 +307,8 @@ class TcpTracker(Marks):
     def _timeout(self, kind: str) -> int:
         """Seconds, the first that applies."""
         options = self.options
-        state = "syn_sent" if self.state == "SYN_SENT2" else self.state.lower()
-        usual = options[f"tcp_timeout_{state}"]
+        no_sysctl = self.state == "SYN_SENT2"
+        usual = SYN_SENT2_TIMEOUT if no_sysctl else options[f"tcp_timeout_{self.state.lower()}"]
         retransmitting, unacknowledged = options["tcp_timeout_max_retrans"], options["tcp_timeout_unacknowledged"]
         if self.retransmissions >= options["tcp_max_retrans"] and usual > retransmitting:
             return retransmitting
