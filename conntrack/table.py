@@ -76,6 +76,8 @@ SEEN_REPLY, ASSURED, OPENED_BY_B, UNDECIDED, NOT_TRACKED, AUTO_TRACKED = 1, 2, 4
 
 FIRST_CAPACITY = 1 << 10
 EARLY_DROP_RANGE = 8  # entries looked at; the kernel looks at 8 buckets of its hash
+EARLY_DROP_SLOTS = 1024  # slots, empty ones too
+REMEMBERING_CAPACITY = 1 << 20  # slots: 128 MiB; a larger table forgets what timed out before it grows
 MAX_CAPACITY = 1 << 23  # slots: 1 GiB
 
 # --- FlowTable.counts ---------------------------------------------------------------------------------
@@ -84,6 +86,7 @@ CLOCK = 1  # ns; the latest time seen: it never goes back
 TRACKED = 2  # connections in the table, those included that timed out and were not met since
 EARLY_DROPS = 3  # connections that made room for a new one
 COUNTS = 4
+BEFORE_ALL = -(1 << 63)  # the clock before the first packet
 
 
 class FlowTable(NamedTuple):
@@ -99,7 +102,9 @@ class FlowTable(NamedTuple):
 
 def new_table(interfaces: int, capacity: int = FIRST_CAPACITY) -> FlowTable:
     """An empty table; `capacity` is a power of two."""
-    return FlowTable(np.zeros(capacity + 1, ENTRY), np.zeros(COUNTS, np.int64), np.zeros(interfaces, np.int64))
+    counts = np.zeros(COUNTS, np.int64)
+    counts[CLOCK] = BEFORE_ALL
+    return FlowTable(np.zeros(capacity + 1, ENTRY), counts, np.zeros(interfaces, np.int64))
 
 
 @kernel
@@ -128,9 +133,12 @@ def key_hash(key: Entry) -> int:
     value = mix(value, low32(key["b_lo"]))
     value = mix(value, (i64(key["eni"]) << 8) | i64(key["protocol"]))
     if i64(key["family"]) == 6:
-        value = mix(value, high32(key["a_lo"]) ^ (low32(key["a_hi"]) << 1))
-        value = mix(value, high32(key["b_lo"]) ^ (low32(key["b_hi"]) << 1))
-        value = mix(value, high32(key["a_hi"]) ^ (high32(key["b_hi"]) << 1))
+        value = mix(value, high32(key["a_lo"]))
+        value = mix(value, high32(key["b_lo"]))
+        value = mix(value, low32(key["a_hi"]))
+        value = mix(value, low32(key["b_hi"]))
+        value = mix(value, high32(key["a_hi"]))
+        value = mix(value, high32(key["b_hi"]))
     return value & 0xFFFFFFFF
 
 
@@ -184,7 +192,7 @@ def make_room(table: FlowTable, most: int, early_drop: bool, now: int) -> bool:
     mask = len(entries) - 2
     slot = key_hash(entries[len(entries) - 1]) & mask
     seen = 0
-    for _ in range(len(entries) - 1):
+    for _ in range(min(len(entries) - 1, EARLY_DROP_SLOTS)):
         entry = entries[slot]
         if i64(entry["use"]) == LIVE and not i64(entry["status"]) & NOT_TRACKED:
             idle = i64(entry["expires"]) <= now
@@ -216,11 +224,6 @@ def rehash(old: NDArray[np.void], new: NDArray[np.void], earliest: int) -> int:
     return moved
 
 
-def has_room(table: FlowTable) -> bool:
-    """True while another entry may be made without growing."""
-    return bool(table.counts[USED] < room(len(table.entries)))
-
-
 @entry_kernel
 def room(records: int) -> int:
     """How many slots of a table of `records` records may be used: half, at the limit seven eighths."""
@@ -230,19 +233,28 @@ def room(records: int) -> int:
     return capacity // 2
 
 
-def grown(table: FlowTable) -> FlowTable:
-    """The table with twice the room.
+class Growth(NamedTuple):
+    """A table that grew; `forgot`: timed-out entries that it does not remember any more."""
 
-    At MAX_CAPACITY it forgets what has timed out instead; then a late packet is no longer told
-    "expired" but judged as if its connection had never been.
+    table: FlowTable
+    forgot: int
+
+
+def grown(table: FlowTable) -> Growth:
+    """The table with more room: what timed out is forgotten once it is large, or it doubles.
+
+    A late packet of a forgotten entry is not told "expired" but judged as if its connection had never
+    been. At MAX_CAPACITY the table may come back as full as it was.
     """
     capacity = len(table.entries) - 1
-    if capacity < MAX_CAPACITY:
+    entries = table.entries[:-1]
+    now = int(table.counts[CLOCK])
+    timed_out = int(np.count_nonzero((entries["use"] == LIVE) & (entries["expires"] <= now)))
+    forget = capacity >= REMEMBERING_CAPACITY and (timed_out >= capacity // 4 or capacity >= MAX_CAPACITY)
+    if not forget:
         capacity *= 2
-        earliest = np.iinfo(np.int64).min
-    else:
-        earliest = int(table.counts[CLOCK])
-    entries = np.zeros(capacity + 1, ENTRY)
-    table.counts[USED] = rehash(table.entries, entries, earliest)
-    table.counts[TRACKED] = np.count_nonzero((entries["use"] == LIVE) & ((entries["status"] & NOT_TRACKED) == 0))
-    return FlowTable(entries, table.counts, table.flows)
+    new = np.zeros(capacity + 1, ENTRY)
+    table.counts[USED] = rehash(table.entries, new, now if forget else BEFORE_ALL)
+    tracked = (new["use"] == LIVE) & ((new["status"] & NOT_TRACKED) == 0)
+    table.counts[TRACKED] = np.count_nonzero(tracked[:-1])
+    return Growth(FlowTable(new, table.counts, table.flows), timed_out if forget else 0)

@@ -339,6 +339,7 @@ def track_tcp(entry: Entry, direction: int, p: Packet, settings: Settings, now: 
     old = i64(entry["state"])
     new = i64(settings["transitions"][direction, flag_class, old])
     if i64(settings["switches"][S_TCP_STATE]) == LIBERAL:
+        entry["last_win"] = p["tcp_window"]
         return track_liberal(entry, direction, flag_class, old, new, settings, now)
     if new == SYN_SENT and old in (TIME_WAIT, CLOSE):
         if may_reopen(entry, direction):

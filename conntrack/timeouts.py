@@ -71,6 +71,8 @@ TIMEOUTS = (
     Timeout("sctp_timeout_shutdown_recd", 3, 600, OTHERS),
     Timeout("sctp_timeout_shutdown_ack_sent", 3, 600, OTHERS),
     Timeout("sctp_timeout_heartbeat_sent", 30, 600, OTHERS),
+    Timeout("ipfrag_time", 30, 30, SILENT),
+    Timeout("frag6_timeout", 60, 60, SILENT),
 )
 TIMEOUT_NAMES = tuple(row.name for row in TIMEOUTS)
 (
@@ -100,6 +102,8 @@ TIMEOUT_NAMES = tuple(row.name for row in TIMEOUTS)
     T_SCTP_SHUTDOWN_RECD,
     T_SCTP_SHUTDOWN_ACK_SENT,
     T_SCTP_HEARTBEAT_SENT,
+    T_IPFRAG,
+    T_FRAG6,
 ) = range(len(TIMEOUTS))
 MAX_TIMEOUT = (1 << 31) - 1  # seconds, what the kernel's sysctl takes
 
@@ -116,6 +120,7 @@ SWITCHES = (
     ),
     Switch("untracked", "off", "aws", ("off", "aws"), "aws: what rules leave open both ways is not tracked"),
     Switch("early_drop", "1", "0", OFF_ON, "a full table drops a connection that is not assured for a new one"),
+    Switch("checksum", "0", "0", ("0",), "transport checksums are not verified: offload leaves them unset"),
     Switch("ip_checksum", "1", "0", OFF_ON, "a wrong IPv4 header checksum is dropped"),
 )
 SWITCH_NAMES = tuple(row.name for row in SWITCHES)
@@ -129,6 +134,7 @@ SWITCH_NAMES = tuple(row.name for row in SWITCHES)
     S_PORT_PROTOCOLS,
     S_UNTRACKED,
     S_EARLY_DROP,
+    S_CHECKSUM,
     S_IP_CHECKSUM,
 ) = range(len(SWITCHES))
 LIBERAL = 1  # of tcp_state
@@ -151,9 +157,10 @@ class Number(NamedTuple):
 NUMBERS = (
     Number("tcp_max_retrans", 3, 0, 255, "equal segments in a row until the entry's life is shortened"),
     Number("max", 0, 0, (1 << 31) - 1, "connections that the table holds at most; 0: no limit"),
+    Number("ipfrag_max_dist", 64, 0, (1 << 31) - 1, "IPv4 fragments of a source between two of one datagram; 0: any"),
 )
 NUMBER_NAMES = tuple(row.name for row in NUMBERS)
-N_MAX_RETRANS, N_MAX = range(len(SWITCHES), len(SWITCHES) + len(NUMBERS))
+N_MAX_RETRANS, N_MAX, N_IPFRAG_MAX_DIST = range(len(SWITCHES), len(SWITCHES) + len(NUMBERS))
 
 
 # What tracking needs to know, as one record: kernels take it as one argument, which costs them nothing.

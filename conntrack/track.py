@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from conntrack.icmp import NO_QUERY as ASKS_NOTHING
-from conntrack.icmp import UNTRACKED_FIRST, UNTRACKED_LAST, UNTRACKED_OTHERS
+from conntrack.icmp import REDIRECT, UNTRACKED_FIRST, UNTRACKED_LAST, UNTRACKED_OTHERS
 from conntrack.outcome import (
     BAD_HEADER,
     EXPIRED,
@@ -361,7 +361,7 @@ def track(table: FlowTable, eni: int, p: Packet, settings: Settings, now: int) -
         if i64(p["status"]) == BAD_TRANSPORT:
             return INVALID, NO_SLOT, BAD_HEADER
         kind = i64(p["src_port"])
-        if is_icmp_error(family, kind):
+        if is_icmp_error(family, kind) or (family == 6 and kind == REDIRECT):
             return track_error(table.entries, eni, p, settings, now)
         if family == 6 and is_untracked_icmpv6(kind):
             return UNTRACKED, NO_SLOT, FINE

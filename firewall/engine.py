@@ -6,18 +6,20 @@ from typing import Any, Self
 
 import numpy as np
 
+from conntrack.fragments import MAX_HELD_BYTES, Gathered, Reassembly
 from conntrack.sctp import SCTP_STATES
 from conntrack.table import (
     ASSURED,
     CLOCK,
     LIVE,
-    MAX_CAPACITY,
+    NOT_TRACKED,
     OPENED_BY_B,
     SEEN_REPLY,
+    USED,
     FlowTable,
     grown,
-    has_room,
     new_table,
+    room,
 )
 from conntrack.tcp import STATES
 from conntrack.timeouts import SETTINGS, SettingError, effective, settings
@@ -28,17 +30,18 @@ from firewall.interfaces import address_words, chosen_interfaces, need_interface
 from firewall.judge import ROWS_A_PACKET, STATEFUL, STATELESS, judge_batch
 from firewall.model import NetworkInterface, Rule, RuleSet
 from firewall.model import Warning as RuleWarning
-from firewall.policy import compile_policy
-from firewall.rows import VERDICT, Judged, VerdictBatch, verdict_batch
+from firewall.pending import Pending, Waiting
+from firewall.policy import HALF, compile_policy, mapped
+from firewall.rows import VERDICT, Judged, VerdictBatch
 from firewall.sources import load_rules
-from pcaps.batch import PacketBatch
+from pcaps.batch import Packet, PacketBatch
 from pcaps.capture import Capture, frames_batch
 from pcaps.wire import SCTP, TCP
 
 NS = 1_000_000_000
+MOST_REHASHES = 16  # a full table is looked through once for every so many parts of it that came free
 ALL_TRACKED = "every connection is tracked (untracked=off)"
 LINUX_STATES = "AWS does not document how it follows TCP states; Linux's table and sequence windows are used"
-NO_FRAGMENTS = "fragments are not put together: every fragment is denied as fragment-incomplete"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +63,7 @@ class Connection:
     sctp_state: str  # empty where SCTP is not followed by its ports
     icmp_id: int | None  # of an ICMP query
     expires: int  # ns since 1970
+    tracked: bool  # False: only remembered, so that all its packets meet the rules
 
 
 def own_timeouts(eni: NetworkInterface) -> dict[str, int]:
@@ -115,6 +119,12 @@ class Firewall:
         self._policy = compile_policy(self.rule_set, self.interfaces, self.rules, self.profile)
         self._settings = np.array([settings(self.settings | own_timeouts(eni)) for eni in self.interfaces], SETTINGS)
         self._table: FlowTable = new_table(max(len(self.interfaces), 1))
+        self._reassembly = Reassembly(self.settings, self._reassembles)
+        self._owners = {
+            divmod(mapped(address), 1 << HALF): index
+            for index, eni in enumerate(self.interfaces)
+            for address in eni.addresses
+        }
         self._found = 0  # where `connection` found the last one
 
     @classmethod
@@ -139,7 +149,7 @@ class Firewall:
         aws = (LINUX_STATES,) if self.profile == "aws" else ()
         if self.profile == "aws" and self.settings["untracked"] == "off":
             aws = (ALL_TRACKED, *aws)
-        return (*aws, NO_FRAGMENTS)
+        return aws
 
     @property
     def first_addresses(self) -> tuple[str, ...]:
@@ -147,39 +157,68 @@ class Firewall:
         return tuple(str(address) for eni in self.interfaces[:1] for address in eni.addresses)
 
     def judge_batch(self, packets: PacketBatch) -> VerdictBatch:
-        """Verdict rows for a batch; the table goes on from where it was."""
+        """Verdict rows for a batch; the table goes on from where it was.
+
+        A fragment whose datagram is not whole yet is `fragment-incomplete`; `replay` waits for it.
+        """
+        return self._judge(packets).settled().verdicts
+
+    def _judge(self, packets: PacketBatch) -> Waiting:
+        gathered = Gathered(packets.records) if self.stateless else self._reassembly.add(packets, self.clock)
         out = np.zeros(packets.rows * ROWS_A_PACKET, VERDICT)
         reading = STATELESS if self.stateless else STATEFUL
         start = filled = 0
         full = False
         while start < packets.rows:
             start, filled = judge_batch(
-                packets.records, start, self._policy, self._table, self._settings, reading, full, out, filled
+                gathered.records, start, self._policy, self._table, self._settings, reading, full, out, filled
             )
             if start < packets.rows:
-                self._table = grown(self._table)
-                full = not has_room(self._table)
-                self._say_full()
-        verdicts = verdict_batch(out[:filled])
-        self._seen.update(np.unique(verdicts.eni).tolist())
-        return verdicts
+                full = self._grow()
+        self._seen.update(np.unique(out["eni"][:filled]).tolist())
+        self._reassembly.expire(self.clock)
+        waiting = Waiting(packets, out[:filled], gathered.members)
+        waiting.answer(gathered.whole)
+        return waiting
 
-    def _say_full(self) -> None:
-        if len(self._table.entries) > MAX_CAPACITY and not any(row.kind == "table-limit" for row in self.warnings):
-            text = f"the connection table reached its limit of {MAX_CAPACITY} slots; what had timed out is forgotten"
+    def _reassembles(self, p: Packet) -> bool:
+        """True for a fragment that comes to or leaves an interface, unless its IP header is dropped first."""
+        if p["bad_ip_checksum"] and self.settings["ip_checksum"] == "1":
+            return False
+        sender = self._owners.get((int(p["src_hi"]), int(p["src_lo"])))
+        return sender != self._owners.get((int(p["dst_hi"]), int(p["dst_lo"])))
+
+    def _grow(self) -> bool:
+        """Give the table more room; True if it is as full as before: then it stays so for this batch."""
+        self._table, forgot = grown(self._table)
+        if forgot and not any(row.kind == "table-limit" for row in self.warnings):
+            text = f"the connection table is large; {forgot} connections that had timed out were forgotten"
             self.warnings.append(RuleWarning("table-limit", text))
+        used, records = int(self._table.counts[USED]), len(self._table.entries)
+        return used > room(records) - ROWS_A_PACKET - records // MOST_REHASHES
 
     def replay(self, capture: Capture) -> Iterator[Judged]:
-        """Every batch of a capture with its verdicts, in order.
+        """Every batch of a capture with its verdicts, in order; fragments have those of their datagrams.
 
         Raises UsageError at the first packets if no interface is known; the message lists the
         busiest addresses.
         """
+        pending = Pending(self._reassembly)
         for packets in capture.batches():
             if not self.interfaces:
                 raise need_interface(packets, capture.names, self.files)
-            yield Judged(packets, self.judge_batch(packets))
+            yield from pending.add(self._judge(packets))
+        yield from pending.rest()
         self._say_unseen()
+        self._say_fragments()
+
+    def _say_fragments(self) -> None:
+        if self._reassembly.given_up:
+            text = f"{self._reassembly.given_up} datagrams in fragments were given up: too many packets waited for them"
+            self.warnings.append(RuleWarning("fragments-given-up", text))
+        if self._reassembly.refused:
+            text = f"{self._reassembly.refused} fragments were dropped: others of {MAX_HELD_BYTES} bytes were waiting"
+            self.warnings.append(RuleWarning("fragments-limit", text))
 
     def _say_unseen(self) -> None:
         for index, eni in enumerate(self.interfaces):
@@ -201,7 +240,7 @@ class Firewall:
         batch = frames_batch(packets_to_frames(packets, self.first_addresses))
         if not self.interfaces:
             raise need_interface(batch, ("CAPTURE",), self.files)
-        return row_cells(Judged(batch, self.judge_batch(batch)), Labels.of(self, ("crafted",)))
+        return row_cells(self._judge(batch).settled(), Labels.of(self, ("crafted",)))
 
     def table(self) -> list[Connection]:
         """The live connections at the latest time seen, by interface and number."""
@@ -264,4 +303,5 @@ class Firewall:
             sctp_state=SCTP_STATES[int(entry["state"])] if protocol == SCTP else "",
             icmp_id=int(entry["b_port"]) if icmp else None,
             expires=int(entry["expires"]),
+            tracked=not entry["status"] & NOT_TRACKED,
         )

@@ -30,7 +30,7 @@ from firewall.policy_kernel import (
 )
 from firewall.verdict import DENY, EGRESS, INGRESS, NO_DIRECTION
 from pcaps.accelerate import entry_kernel, i64, kernel
-from pcaps.batch import BAD_TRANSPORT, Packet
+from pcaps.batch import Packet
 from pcaps.icmp_quote import is_icmp_error
 from pcaps.wire import ICMPV6, TCP
 
@@ -89,7 +89,7 @@ def meets_rules(
     (https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/network_mtu.html).
     """
     if ct_state == UNTRACKED:
-        return slot != NO_SLOT or len(policy.exemptions) > 0
+        return slot != NO_SLOT or policy.aws
     family = i64(p["family"])
     if is_icmp(family, i64(p["protocol"])) and is_icmp_error(family, i64(p["src_port"])):
         if ct_state == RELATED and i64(table.entries[slot]["status"]) & (NOT_TRACKED | AUTO_TRACKED):
@@ -167,7 +167,7 @@ def judge_tracked(
     else:
         reason = i64(policy.cause_reasons[cause])
     row["ct_state"] = ct_state
-    row["rule"] = max(rule, NO_RULE)
+    row["rule"] = NO_RULE if reason == verdict.TABLE_FULL else max(rule, NO_RULE)
     if slot != NO_SLOT and i64(entries[slot]["use"]) == LIVE:
         row["flow"] = entries[slot]["flow"]
         if i64(entries[slot]["protocol"]) == TCP and not i64(entries[slot]["status"]) & NOT_TRACKED:
@@ -192,9 +192,9 @@ def judge_at(
     peer_hi = p["src_hi"] if incoming else p["dst_hi"]
     peer_lo = p["src_lo"] if incoming else p["dst_lo"]
     family = i64(p["family"])
-    status = i64(p["status"])
     service = exempt_service(policy, p, incoming, peer_hi, peer_lo)
-    if service != NOT_EXEMPT:
+    # A fragment that waits for its datagram is not asked for its ports.
+    if service != NOT_EXEMPT and (reading == STATELESS or i64(p["fragment_id"]) < 0):
         row["rule"] = -2 - service
         reason = verdict.EXEMPTED
     elif i64(p["bad_ip_checksum"]) != 0 and i64(settings["switches"][S_IP_CHECKSUM]) != 0:
@@ -204,7 +204,7 @@ def judge_at(
     elif reading == STATELESS:
         rule = permits(policy, eni, direction, p, peer_hi, peer_lo)
         row["rule"] = max(rule, NO_RULE)
-        reason = verdict.BAD_HEADER if status == BAD_TRANSPORT else by_rule(rule, direction, verdict.RULE)
+        reason = by_rule(rule, direction, verdict.RULE)
     else:
         reason = judge_tracked(p, eni, direction, peer_hi, peer_lo, policy, table, settings, now, row)
     return finish_row(row, eni, direction, reason, policy)
@@ -216,7 +216,7 @@ def not_delivered(p: Packet, family: int, policy: Policy) -> bool:
 
     https://docs.aws.amazon.com/vpc/latest/userguide/subnet-sizing.html
     """
-    if len(policy.exemptions) == 0 or not is_group_address(family, p["dst_hi"], p["dst_lo"]):
+    if not policy.aws or not is_group_address(family, p["dst_hi"], p["dst_lo"]):
         return False
     return not (i64(p["protocol"]) == ICMPV6 and is_untracked_icmpv6(i64(p["src_port"])))
 
@@ -260,10 +260,11 @@ def judge_packet(
     if unread != JUDGED:
         finish_row(row, NOBODY, NO_DIRECTION, unread, policy)
         return 1
-    sender = owner(policy.owners, p["src_hi"], p["src_lo"])
-    receiver = owner(policy.owners, p["dst_hi"], p["dst_lo"])
+    sender = owner(policy.owners, i64(p["family"]), p["src_hi"], p["src_lo"])
+    receiver = owner(policy.owners, i64(p["family"]), p["dst_hi"], p["dst_lo"])
     if sender == NOBODY and receiver == NOBODY:
-        reason = verdict.NOT_DELIVERED if not_delivered(p, i64(p["family"]), policy) else verdict.OTHER_INTERFACE
+        to_many = is_group_address(i64(p["family"]), p["dst_hi"], p["dst_lo"])
+        reason = verdict.NOT_DELIVERED if policy.aws and to_many else verdict.OTHER_INTERFACE
         finish_row(row, NOBODY, NO_DIRECTION, reason, policy)
         return 1
     if sender == receiver:

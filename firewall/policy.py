@@ -63,6 +63,7 @@ EXEMPT_COLUMNS = np.dtype(
         ("hi", np.uint64),
         ("lo", np.uint64),
         ("any", np.uint8),
+        ("family", np.uint8),
         ("protocol", np.uint8),
         ("low", np.int32),
         ("high", np.int32),
@@ -78,6 +79,7 @@ RULE_COLUMNS = np.dtype(
         ("second_low", np.uint16),  # destination port column: a port, or an ICMP code
         ("second_high", np.uint16),
         ("unknown", np.uint8),  # the peer's members are not known
+        ("all_ports", np.uint8),  # whatever the port columns say
         ("anywhere", np.uint8, (2,)),  # the peer is 0.0.0.0/0; ::/0
         ("rule", np.int32),  # index in Firewall.rules
         ("v4", np.int32, (2,)),  # start and stop in `spans` of the IPv4 intervals
@@ -88,7 +90,7 @@ RULE_COLUMNS = np.dtype(
 SPAN_COLUMNS = np.dtype(
     [("low_hi", np.uint64), ("low_lo", np.uint64), ("high_hi", np.uint64), ("high_lo", np.uint64)], align=True
 )
-OWNER_COLUMNS = np.dtype([("hi", np.uint64), ("lo", np.uint64), ("eni", np.int32)], align=True)
+OWNER_COLUMNS = np.dtype([("hi", np.uint64), ("lo", np.uint64), ("family", np.int32), ("eni", np.int32)], align=True)
 
 
 class Policy(NamedTuple):
@@ -106,6 +108,7 @@ class Policy(NamedTuple):
     rules: NDArray[np.void]
     spans: NDArray[np.void]
     exemptions: NDArray[np.void]
+    aws: bool  # the aws profile: some traffic is never filtered, some never delivered
     open_ways: NDArray[np.uint8]
     auto_tracked: NDArray[np.void]
     status_reasons: NDArray[np.uint8]
@@ -181,7 +184,8 @@ def compile_rules(
             bounds.append((start, len(spans)))
         first, second = port_bounds(rule, profile)
         anywhere = tuple(EVERYWHERE[version] in (networks or ()) for version in (4, 6))
-        rows.append((rule.protocol, *first, *second, networks is None, anywhere, index, *bounds))
+        all_ports = first in (ANY_PORTS, ANY_TYPE) and second in (ANY_PORTS, ANY_TYPE)
+        rows.append((rule.protocol, *first, *second, networks is None, all_ports, anywhere, index, *bounds))
     return rows, spans
 
 
@@ -202,13 +206,16 @@ def compile_policy(
         for direction in ("ingress", "egress"):
             order += [rows[place[id(rule)]] for rule in attached_rules(eni, direction, rule_set)]
             starts.append(len(order))
-    owners = sorted((mapped(address), index) for index, eni in enumerate(interfaces) for address in eni.addresses)
+    owners = sorted(
+        (mapped(address), address.version, index) for index, eni in enumerate(interfaces) for address in eni.addresses
+    )
     return Policy(
-        owners=np.array([(value >> HALF, value & LOW, eni) for value, eni in owners], OWNER_COLUMNS),
+        owners=np.array([(value >> HALF, value & LOW, family, eni) for value, family, eni in owners], OWNER_COLUMNS),
         starts=np.array(starts, np.int64),
         rules=np.array(order, RULE_COLUMNS),
         spans=np.array(spans, SPAN_COLUMNS),
         exemptions=exemption_array() if profile == "aws" else np.zeros(0, EXEMPT_COLUMNS),
+        aws=profile == "aws",
         open_ways=open_ways(interfaces, rule_set),
         auto_tracked=auto_tracked_array(rule_set.auto_tracked),
         status_reasons=np.array([STATUS_REASONS.get(name, JUDGED) for name in STATUS_NAMES], np.uint8),
@@ -255,6 +262,7 @@ def exemption_array() -> NDArray[np.void]:
                 exemption_address(row) >> HALF,
                 exemption_address(row) & LOW,
                 row.address is None,
+                6 if row.address is None or ":" in row.address else 4,
                 row.protocol,
                 row.low,
                 row.high,

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from firewall.policy import Policy
 from pcaps.accelerate import i64, kernel
-from pcaps.batch import Packet
+from pcaps.batch import BAD_TRANSPORT, NO_TRANSPORT, Packet
 from pcaps.wire import ICMPV6, TCP, UDP
 
 NOBODY = -1
@@ -28,8 +28,11 @@ def below(left_hi: np.uint64, left_lo: np.uint64, right_hi: np.uint64, right_lo:
 
 
 @kernel
-def owner(owners: NDArray[np.void], hi: np.uint64, lo: np.uint64) -> int:
-    """The interface that has the address, or NOBODY; a binary search."""
+def owner(owners: NDArray[np.void], family: int, hi: np.uint64, lo: np.uint64) -> int:
+    """The interface that has the address, or NOBODY; a binary search.
+
+    An IPv6 packet may carry an IPv4-mapped address: that is nobody's IPv4 address.
+    """
     low, high = 0, len(owners)
     while low < high:
         middle = (low + high) >> 1
@@ -37,7 +40,12 @@ def owner(owners: NDArray[np.void], hi: np.uint64, lo: np.uint64) -> int:
             low = middle + 1
         else:
             high = middle
-    if low < len(owners) and owners[low]["hi"] == hi and owners[low]["lo"] == lo:
+    if (
+        low < len(owners)
+        and owners[low]["hi"] == hi
+        and owners[low]["lo"] == lo
+        and i64(owners[low]["family"]) == family
+    ):
         return i64(owners[low]["eni"])
     return NOBODY
 
@@ -56,14 +64,21 @@ def in_spans(spans: NDArray[np.void], start: int, stop: int, hi: np.uint64, lo: 
 
 
 @kernel
-def matches(rule: np.void, protocol: int, first: int, second: int) -> bool:
-    """True if protocol and port columns fit a rule; `first` and `second` are source and destination port."""
-    wanted = i64(rule["protocol"])
-    return (
-        wanted in (-1, protocol)
-        and i64(rule["second_low"]) <= second <= i64(rule["second_high"])
-        and i64(rule["first_low"]) <= first <= i64(rule["first_high"])
-    )
+def ports_unknown(p: Packet) -> bool:
+    """A later fragment, or a header that cannot be read: its port columns say nothing."""
+    return i64(p["fragment_offset"]) != 0 or i64(p["status"]) in (BAD_TRANSPORT, NO_TRANSPORT)
+
+
+@kernel
+def matches(rule: np.void, p: Packet) -> bool:
+    """True if protocol and ports, or ICMP type and code, fit a rule."""
+    if i64(rule["protocol"]) not in (-1, i64(p["protocol"])):
+        return False
+    if ports_unknown(p):
+        return i64(rule["all_ports"]) != 0
+    return i64(rule["second_low"]) <= i64(p["dst_port"]) <= i64(rule["second_high"]) and i64(rule["first_low"]) <= i64(
+        p["src_port"]
+    ) <= i64(rule["first_high"])
 
 
 @kernel
@@ -84,7 +99,7 @@ def untracked_rule(policy: Policy, eni: int, direction: int, p: Packet, peer_hi:
     at = 2 * eni + direction - 1
     for row in range(i64(policy.starts[at]), i64(policy.starts[at + 1])):
         rule = policy.rules[row]
-        if i64(rule["anywhere"][family]) and matches(rule, protocol, i64(p["src_port"]), i64(p["dst_port"])):
+        if i64(rule["anywhere"][family]) and matches(rule, p):
             return i64(rule["rule"])
     return NO_RULE
 
@@ -95,15 +110,12 @@ def permits(policy: Policy, eni: int, direction: int, p: Packet, peer_hi: np.uin
 
     NO_RULE if none does, UNKNOWN_PEER if none does but a rule with unknown members might.
     """
-    protocol = i64(p["protocol"])
-    first = i64(p["src_port"])
-    second = i64(p["dst_port"])
     v4 = i64(p["family"]) == 4
     found = NO_RULE
     at = 2 * eni + direction - 1
     for row in range(i64(policy.starts[at]), i64(policy.starts[at + 1])):
         rule = policy.rules[row]
-        if not matches(rule, protocol, first, second):
+        if not matches(rule, p):
             continue
         if i64(rule["unknown"]):
             found = UNKNOWN_PEER
@@ -121,7 +133,7 @@ def exempt_service(policy: Policy, p: Packet, incoming: bool, peer_hi: np.uint64
 
     The service's port is the peer's: the source port of what comes in.
     """
-    if len(policy.exemptions) == 0:
+    if not policy.aws:
         return NOT_EXEMPT
     protocol = i64(p["protocol"])
     service_port = i64(p["src_port"] if incoming or protocol == ICMPV6 else p["dst_port"])
@@ -137,6 +149,8 @@ def exempt_service(policy: Policy, p: Packet, incoming: bool, peer_hi: np.uint64
         if i64(exemption["protocol"]) != protocol:
             continue
         if service_port < i64(exemption["low"]) or service_port > i64(exemption["high"]):
+            continue
+        if i64(exemption["family"]) != i64(p["family"]):
             continue
         anyone = i64(exemption["any"]) != 0
         if anyone or (exemption["hi"] == peer_hi and exemption["lo"] == peer_lo):

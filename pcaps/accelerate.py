@@ -9,12 +9,13 @@ The choice is made once, when this module's first kernel is decorated:
 2. the environment variable ENIWALL_ENGINE with the same two words;
 3. compiled where numba can be imported, interpreted elsewhere.
 
-ENIWALL_CACHE names the folder for compiled code (default: `eniwall` in the user's cache folder).
+ENIWALL_CACHE names the folder in which compiled code is kept (default: the user's cache folder).
 Where no folder can be written, kernels are compiled for this process only.
 """
 
 import hashlib
 import os
+import re
 import sys
 import tempfile
 from collections.abc import Callable
@@ -68,11 +69,25 @@ def engine() -> Mode:
     return "compiled"
 
 
+IMPORTS = re.compile(rb"^from (pcaps|conntrack|firewall)(?:\.(\w+))? import (\w+)?", re.MULTILINE)
+
+
 def kernel_sources() -> list[Path]:
-    """Every file that defines kernels; their text names the cache folder."""
+    """Every file that defines kernels, and every file that one of these imports: kernels hold its constants."""
     top = Path(__file__).resolve().parent.parent
-    files = [path for package in ("pcaps", "conntrack", "firewall") for path in (top / package).glob("*.py")]
-    return sorted(path for path in files if path.stem == "accelerate" or b"accelerate import" in path.read_bytes())
+    texts = {
+        path: path.read_bytes() for name in ("pcaps", "conntrack", "firewall") for path in (top / name).glob("*.py")
+    }
+    wanted = [path for path, text in texts.items() if path.stem == "accelerate" or b"accelerate import" in text]
+    found: set[Path] = set()
+    while wanted:
+        path = wanted.pop()
+        if path in found or path not in texts:
+            continue
+        found.add(path)
+        for package, module, name in IMPORTS.findall(texts[path]):
+            wanted.append(top / package.decode() / f"{(module or name).decode()}.py")
+    return sorted(found)
 
 
 @cache

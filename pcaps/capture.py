@@ -7,11 +7,12 @@ from typing import Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from pcaps.batch import BATCH_ROWS, PacketBatch, concatenate, empty_batch
+from pcaps.batch import BATCH_ROWS, PacketBatch, Piece, concatenate, empty_batch
 from pcaps.decode import decode
 from pcaps.frame import Frame
 from pcaps.libpcap import PacketFilter
 from pcaps.reader import Reader, open_reader
+from pcaps.wire import IPV6_EXTENSION_HEADER
 
 
 class Capture(Protocol):
@@ -61,12 +62,28 @@ def kept_rows(select: PacketFilter, reader: Reader, rows: NDArray[np.void]) -> N
     data = reader.stream.data
     return np.fromiter(
         (
-            select.keep(data, int(reader.offsets[k]), int(rows["caplen"][k]), int(reader.links[k]))
+            select.keep(
+                data, int(reader.offsets[k]), int(rows["caplen"][k]), int(rows["wirelen"][k]), int(reader.links[k])
+            )
             for k in range(len(rows))
         ),
         np.bool_,
         len(rows),
     )
+
+
+def fragment_pieces(
+    data: NDArray[np.uint8], offsets: NDArray[np.int64], rows: NDArray[np.void], first: int = 0
+) -> dict[int, Piece]:
+    """The pieces of the fragments among `rows`, just decoded from data[offsets[k]:]; keys count from `first`."""
+    pieces = {}
+    for k in np.flatnonzero(rows["fragment_id"] >= 0).tolist():
+        p = rows[k]
+        at = int(offsets[k]) + int(p["payload_at"])
+        captured = data[at : min(at + int(p["payload"]), int(offsets[k]) + int(p["caplen"]))].tobytes()
+        named = data[at - IPV6_EXTENSION_HEADER] if p["family"] == 6 else p["protocol"]
+        pieces[first + k] = Piece(int(named), captured)
+    return pieces
 
 
 class _OneFile:
@@ -95,7 +112,9 @@ class _OneFile:
         while count := self.reader.step(batch.records[filled:]):
             rows = self._filter(batch.records[filled : filled + count])
             rows["capture"] = self.index
-            decode(self.reader.stream.data, self.reader.offsets, self.reader.links, rows)
+            data = self.reader.stream.data
+            if decode(data, self.reader.offsets, self.reader.links, rows):
+                batch.pieces |= fragment_pieces(data, self.reader.offsets, rows, filled)
             filled += len(rows)
             if filled == BATCH_ROWS:
                 yield batch
@@ -191,7 +210,8 @@ def frames_batch(frames: Iterable[Frame], first: int = 1) -> PacketBatch:
     batch.wirelen[:] = [frame.wirelen for frame in frames]
     offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
     data = np.frombuffer(b"".join(frame.data for frame in frames) or b"\0", np.uint8).copy()
-    decode(data, offsets, np.array([frame.link for frame in frames], np.int32), batch.records)
+    if decode(data, offsets, np.array([frame.link for frame in frames], np.int32), batch.records):
+        batch.pieces = fragment_pieces(data, offsets, batch.records)
     return batch
 
 
@@ -217,7 +237,9 @@ class FrameCapture:
             self.bytes_read += sum(len(frame.data) for frame in frames)
             if self._select is not None:
                 keep = [
-                    self._select.keep(np.frombuffer(frame.data, np.uint8), 0, len(frame.data), frame.link)
+                    self._select.keep(
+                        np.frombuffer(frame.data, np.uint8), 0, len(frame.data), frame.wirelen, frame.link
+                    )
                     for frame in frames
                 ]
                 self.filtered_out += len(keep) - sum(keep)

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 MAX_CHARACTERS = 1 << 22  # packets times characters of their expression
 MAX_BUILT = 50_000  # packets times layers of their expression
+UNSIGNED = {"B": 8, "H": 16, "I": 32, "Q": 64}  # bits by the format of module struct
 GAP = 1_000_000  # ns between crafted packets that say no time
 
 # What scapy would look up on this machine: its routes, its interfaces' addresses, ARP.
@@ -104,12 +105,17 @@ def parse(text: str, start: int = 0) -> "list[Packet]":
 def craft(expressions: Iterable[str], here: Sequence[str] = ()) -> list[Frame]:
     """The frames of expressions one after another, GAP apart unless one says `time=`.
 
-    `here`: see packets_to_frames. Raises CraftError.
+    `here`: see packets_to_frames. Raises CraftError, which says which one is wrong where there are several.
     """
     frames: list[Frame] = []
-    for text in expressions:
+    texts = list(expressions)
+    for place, text in enumerate(texts, 1):
         start = frames[-1].time + GAP if frames else 0
-        frames += packets_to_frames(parse(text, start), here)
+        try:
+            frames += packets_to_frames(parse(text, start), here)
+        except CraftError as error:
+            which = f"expression {place} of {len(texts)}: " if len(texts) > 1 else ""
+            raise CraftError(f"{which}{error}") from None
     return frames
 
 
@@ -263,7 +269,7 @@ def _kind(packet: "Packet", name: str, value: Value) -> Kind:
     leaf = _leaf(field, packet, value)
     return Kind(
         family=4 if isinstance(leaf, IPField) else 6 if isinstance(leaf, IP6Field | IP6ListField) else 0,
-        bits=abs(leaf.size) if isinstance(leaf, BitField | FlagsField) else 0,
+        bits=abs(leaf.size) if isinstance(leaf, BitField | FlagsField) else UNSIGNED.get(leaf.fmt[-1:], 0),
         letters=leaf.names if isinstance(leaf, FlagsField) and isinstance(leaf.names, str) else "",
         several=bool(field.islist),
         layers=bool(field.holds_packets),

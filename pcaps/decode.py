@@ -20,7 +20,7 @@ from pcaps.batch import (
     UNSUPPORTED_LINK,
     Packet,
 )
-from pcaps.icmp_quote import is_icmp_error, read_quote
+from pcaps.icmp_quote import ICMPV6_REDIRECT, is_icmp_error, read_quote
 from pcaps.link import SHORT, UNKNOWN_LINK, network_layer
 from pcaps.sctp_header import read_sctp
 from pcaps.tcp_header import read_tcp
@@ -64,7 +64,11 @@ from pcaps.wire import (
     IPV6_PAYLOAD_LENGTH,
     IPV6_ROUTING,
     IPV6_SOURCE,
+    LINK_LOCAL_V6,
     MAX_EXTENSION_HEADERS,
+    OPTION_REDIRECTED,
+    REDIRECT_HEADER,
+    REDIRECTED_HEADER,
     SCTP,
     TCP,
     UDP,
@@ -155,11 +159,37 @@ def read_icmp(data: Bytes, at: int, end: int, stop: int, family: int, p: Packet)
     p["src_port"] = kind
     p["dst_port"] = u8(data, at + ICMP_CODE)
     p["icmp_id"] = u16(data, at + ICMP_IDENTIFIER)
+    if family == 6 and kind == ICMPV6_REDIRECT:
+        return read_redirect(data, at, end, stop, p)
     if is_icmp_error(family, kind):
         complete = read_quote(data, at + ICMP_HEADER, min(end, stop), family, p)
         if not complete and end < stop:
             return TRUNCATED
     return OK
+
+
+@kernel
+def read_redirect(data: Bytes, at: int, end: int, stop: int, p: Packet) -> int:
+    """An ICMPv6 redirect quotes a packet in an option (RFC 4861 sections 4.5 and 4.6.3).
+
+    Only a router on the link may send one: hop limit 255, from a link-local address.
+    """
+    from_router = u64_upper_bits(p["src_hi"]) == LINK_LOCAL_V6 and i64(p["hop_limit"]) == 255
+    option = at + REDIRECT_HEADER
+    if i64(p["dst_port"]) != 0 or not from_router or option + REDIRECTED_HEADER > stop:
+        return OK
+    if option + REDIRECTED_HEADER > end:
+        return TRUNCATED
+    if u8(data, option) != OPTION_REDIRECTED or u8(data, option + 1) == 0:
+        return OK
+    complete = read_quote(data, option + REDIRECTED_HEADER, min(end, stop), 6, p)
+    return OK if complete or end >= stop else TRUNCATED
+
+
+@kernel
+def u64_upper_bits(word: np.uint64) -> int:
+    """The upper ten bits: what tells an IPv6 address's scope (RFC 4291 section 2.4)."""
+    return i64(word >> np.uint64(54))
 
 
 @kernel

@@ -133,7 +133,7 @@ class PcapngReader(_Reader):
         super().__init__(stream)
         self.order = "<"
         self.interfaces: list[savefile.Interface] = []
-        self._table = np.zeros((0, 4), np.int64)
+        self._rows: NDArray[np.int64] | None = None
         if not self._header():
             raise CaptureError(f"{stream.name}: the first block is no pcapng section header that can be read; {CURE}")
 
@@ -145,7 +145,7 @@ class PcapngReader(_Reader):
                 stream.position,
                 stream.filled,
                 self.order == ">",
-                self._table,
+                self._table(),
                 self.packets + 1,
                 out,
                 self.offsets,
@@ -159,7 +159,19 @@ class PcapngReader(_Reader):
         return walk
 
     def _header(self) -> bool:
-        """Read a section header or an interface description."""
+        """Read a section header or an interface description, and the descriptions behind it."""
+        while self._one_header():
+            if not self._at_description():
+                return True
+        return False
+
+    def _at_description(self) -> bool:
+        """True if the buffer goes on with an interface description."""
+        stream = self.stream
+        kind = stream.data[stream.position : min(stream.position + 4, stream.filled)].tobytes()
+        return kind == savefile.INTERFACE.to_bytes(4, "big" if self.order == ">" else "little")
+
+    def _one_header(self) -> bool:
         stream = self.stream
         if not stream.need(savefile.BLOCK_FRAME):
             self._say_end()
@@ -183,10 +195,15 @@ class PcapngReader(_Reader):
             self.order, self.interfaces = order, []
         elif not self._add_interface(block[8:-4]):
             return False
-        self._table = np.array(
-            [(row.link, row.snaplen, row.ticks, row.offset) for row in self.interfaces], np.int64
-        ).reshape(-1, 4)
+        self._rows = None
         return True
+
+    def _table(self) -> NDArray[np.int64]:
+        """The interfaces as rows for the walker, made once behind the last description."""
+        if self._rows is None:
+            rows = [(row.link, row.snaplen, row.ticks, row.offset) for row in self.interfaces]
+            self._rows = np.array(rows, np.int64).reshape(-1, 4)
+        return self._rows
 
     def _add_interface(self, body: bytes) -> bool:
         if len(self.interfaces) >= savefile.MAX_INTERFACES:

@@ -40,7 +40,7 @@ SIMPLE_BODY = 4
 OPTION_IF_NAME, OPTION_IF_TSRESOL, OPTION_IF_TSOFFSET = 2, 9, 14
 MAX_TICKS = 1 << 59  # a second in finer ticks does not fit the arithmetic
 BAD_BLOCK = -1
-LATEST = (1 << 63) // NS - 1  # seconds that int64 nanoseconds still hold
+LATEST = (1 << 63) // NS - (1 << 31) - 3  # seconds; int64 nanoseconds still hold them with any timeout added
 
 # --- why a walker stopped ---------------------------------------------------------------------------------
 MORE = 0  # the block ends inside a record, or before one
@@ -133,9 +133,9 @@ def ticks_to_ns(high: int, low: int, ticks: int, offset: int) -> int:
     if high >= 1 << 31:
         return LATEST * NS
     count = (high << 32) | low
-    seconds = count // ticks + offset
-    if seconds < -LATEST or seconds > LATEST:
+    if count // ticks > LATEST:
         return LATEST * NS
+    seconds = max(-LATEST, min(count // ticks + offset, LATEST))
     rest = count % ticks
     if ticks <= NS:
         return seconds * NS + rest * NS // ticks
@@ -261,4 +261,4 @@ def parse_interface(body: bytes, order: str) -> Interface:
     offset = options.get(OPTION_IF_TSOFFSET, b"")
     seconds = struct.unpack(order + "q", offset)[0] if len(offset) == 8 else 0
     name = options.get(OPTION_IF_NAME, b"").rstrip(b"\0").decode("utf-8", "replace")
-    return Interface(link, snaplen, name, ticks, seconds)
+    return Interface(link, snaplen, name, ticks, max(-LATEST, min(seconds, LATEST)))

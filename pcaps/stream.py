@@ -46,6 +46,8 @@ class Rewound(io.RawIOBase):
 def open_file(path: str) -> BinaryIO:
     """The file, or standard input for `-`. Raises CaptureError with the cure."""
     if path == STANDARD_INPUT:
+        if sys.stdin is None:  # closed by whoever started us
+            raise CaptureError("standard input is closed; name a capture file")
         return sys.stdin.buffer
     try:
         return Path(path).open("rb")
@@ -144,5 +146,5 @@ class Stream:
         """Close the file; standard input stays open."""
         if self._bytes is not self._file:
             self._bytes.close()
-        if self._file is not sys.stdin.buffer:
+        if self.name != "standard input":
             self._file.close()
