@@ -1,7 +1,6 @@
 """What tries to break the engine: time stamps that cannot be, full tables, addresses in disguise."""
 
 import struct
-import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from pcaps import accelerate
 from pcaps.capture import FrameCapture, crafted_capture, open_capture
 from pcaps.craft import packets_to_frames, parse
 from pcaps.frame import Frame
+from pcaps.reader import PcapngReader
 from tests.pcaps.test_capture_files import FRAME, block, enhanced, interface, pcap, section
 from tests.support import CLIENT, ENI, file_rows, rows, rule, rule_set
 
@@ -71,13 +71,15 @@ def test_impossible_times_are_clamped_and_judged(tmp_path: Path, ticks: int, clo
     assert {row["flow"] for row in found} == {1}
 
 
-def test_thousands_of_interfaces_are_read_in_a_moment(tmp_path: Path) -> None:
+def test_thousands_of_interfaces_are_described_in_one_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    walks: list[int] = []
+    walk = PcapngReader._walk  # noqa: SLF001  (how often the table of interfaces is made is the point)
+    monkeypatch.setattr(PcapngReader, "_walk", lambda reader, out: (walks.append(1), walk(reader, out))[1])
     path = tmp_path / "many.pcapng"
     path.write_bytes(section("<") + interface("<") * 20_000 + enhanced("<", 19_999, 0, FRAME))
-    begin = time.process_time()
     with open_capture(str(path)) as capture:
         assert sum(batch.rows for batch in capture.batches()) == 1
-    assert time.process_time() - begin < 20  # it took minutes when the table was made anew for each
+    assert len(walks) < 20
 
 
 def test_an_ipv4_mapped_address_on_the_wire_is_nobodys_ipv4_address() -> None:
