@@ -62,8 +62,10 @@ def kept_rows(select: PacketFilter, reader: Reader, rows: NDArray[np.void]) -> N
     data = reader.stream.data
     return np.fromiter(
         (
-            select.keep(
-                data, int(reader.offsets[k]), int(rows["caplen"][k]), int(rows["wirelen"][k]), int(reader.links[k])
+            select.passes(
+                data[reader.offsets[k] : reader.offsets[k] + rows["caplen"][k]].tobytes(),
+                int(rows["wirelen"][k]),
+                int(reader.links[k]),
             )
             for k in range(len(rows))
         ),
@@ -236,12 +238,7 @@ class FrameCapture:
             self.packets += len(frames)
             self.bytes_read += sum(len(frame.data) for frame in frames)
             if self._select is not None:
-                keep = [
-                    self._select.keep(
-                        np.frombuffer(frame.data, np.uint8), 0, len(frame.data), frame.wirelen, frame.link
-                    )
-                    for frame in frames
-                ]
+                keep = [self._select.passes(frame.data, frame.wirelen, frame.link) for frame in frames]
                 self.filtered_out += len(keep) - sum(keep)
                 batch = batch.take(np.array(keep, np.bool_))
             if batch.rows:

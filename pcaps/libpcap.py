@@ -2,9 +2,6 @@
 
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from pcaps.errors import FilterError
 from pcaps.link import RAW, RAW_OPENBSD, SUPPORTED
 
@@ -39,12 +36,11 @@ class PacketFilter:
                 ) from None
         return self._programs[link]
 
-    def keep(self, data: NDArray[np.uint8], start: int, caplen: int, wirelen: int, link: int) -> bool:
-        """True if the frame data[start:start + caplen] passes, which had `wirelen` bytes on the wire.
+    def passes(self, frame: bytes, wirelen: int, link: int) -> bool:
+        """True if the filter takes the frame, which had `wirelen` bytes on the wire.
 
         A frame of a link type without a decoder passes: nothing is known of it.
         """
         if link not in SUPPORTED:
             return True
-        frame = data[start : start + caplen].tobytes()
         return bool(self._program(link).filter(frame.ljust(min(wirelen, SNAPLEN), b"\0")))
