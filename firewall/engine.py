@@ -1,5 +1,6 @@
 """Firewall: security groups, a connection table, and a verdict for every packet."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
@@ -24,10 +25,12 @@ from conntrack.table import (
 from conntrack.tcp import STATES
 from conntrack.timeouts import SETTINGS, SettingError, effective, settings
 from conntrack.track import is_icmp
+from firewall.choices import count_choices, told
 from firewall.errors import UsageError
 from firewall.exempt import SERVICES
 from firewall.interfaces import address_words, chosen_interfaces, need_interface
 from firewall.judge import ROWS_A_PACKET, STATEFUL, STATELESS, judge_batch
+from firewall.labels import counted
 from firewall.model import NetworkInterface, Rule, RuleSet
 from firewall.model import Warning as RuleWarning
 from firewall.pending import Pending, Waiting
@@ -40,8 +43,7 @@ from pcaps.wire import SCTP, TCP
 
 NS = 1_000_000_000
 MOST_REHASHES = 16  # a full table is looked through once for every so many parts of it that came free
-ALL_TRACKED = "every connection is tracked (untracked=off)"
-LINUX_STATES = "AWS does not document how it follows TCP states; Linux's table and sequence windows are used"
+SILENT = "where AWS does not document what it does, eniwall does what Linux does; here that decided:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +110,7 @@ class Firewall:
         self.rules: tuple[Rule, ...] = tuple(rule for group in groups for rule in (*group.ingress, *group.egress))
         self.exempt_services = tuple(f"exempt:{service}" for service in SERVICES)
         self.warnings: list[RuleWarning] = []
+        self._choices: Counter[str] = Counter()
         self._asked = frozenset(enis)
         self._seen: set[int] = set()
         self._start()
@@ -143,13 +146,13 @@ class Firewall:
 
     @property
     def assumptions(self) -> tuple[str, ...]:
-        """Choices in force where AWS is silent, and what this version does not do."""
+        """Choices that decided verdicts where AWS is silent, with how many rows, so far."""
         if self.stateless:
             return ("stateless: every packet meets the rules by itself, replies too",)
-        aws = (LINUX_STATES,) if self.profile == "aws" else ()
-        if self.profile == "aws" and self.settings["untracked"] == "off":
-            aws = (ALL_TRACKED, *aws)
-        return aws
+        if self.profile != "aws":
+            return ()
+        decided = told(self._choices, self.settings)
+        return (SILENT, *decided) if decided else ()
 
     @property
     def first_addresses(self) -> tuple[str, ...]:
@@ -207,17 +210,27 @@ class Firewall:
         for packets in capture.batches():
             if not self.interfaces:
                 raise need_interface(packets, capture.names, self.files)
-            yield from pending.add(self._judge(packets))
-        yield from pending.rest()
+            for judged in pending.add(self._judge(packets)):
+                yield self._counted(judged)
+        for judged in pending.rest():
+            yield self._counted(judged)
         self._say_unseen()
         self._say_fragments()
 
+    def _counted(self, judged: Judged) -> Judged:
+        """The same, its undocumented choices counted."""
+        if self.profile == "aws" and not self.stateless:
+            count_choices(judged, self._choices)
+        return judged
+
     def _say_fragments(self) -> None:
         if self._reassembly.given_up:
-            text = f"{self._reassembly.given_up} datagrams in fragments were given up: too many packets waited for them"
+            count = counted(self._reassembly.given_up, "datagram in fragments", "datagrams in fragments")
+            text = f"{count} given up: too many packets waited for the rest of it"
             self.warnings.append(RuleWarning("fragments-given-up", text))
         if self._reassembly.refused:
-            text = f"{self._reassembly.refused} fragments were dropped: others of {MAX_HELD_BYTES} bytes were waiting"
+            count = counted(self._reassembly.refused, "fragment")
+            text = f"{count} dropped: others of more than {MAX_HELD_BYTES} bytes waited (ipfrag_high_thresh)"
             self.warnings.append(RuleWarning("fragments-limit", text))
 
     def _say_unseen(self) -> None:
