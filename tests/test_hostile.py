@@ -74,7 +74,12 @@ def test_impossible_times_are_clamped_and_judged(tmp_path: Path, ticks: int, clo
 def test_thousands_of_interfaces_are_described_in_one_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     walks: list[int] = []
     walk = PcapngReader._walk  # noqa: SLF001  (how often the table of interfaces is made is the point)
-    monkeypatch.setattr(PcapngReader, "_walk", lambda reader, out: (walks.append(1), walk(reader, out))[1])
+
+    def counted(reader: PcapngReader, out: Any) -> Any:
+        walks.append(1)
+        return walk(reader, out)
+
+    monkeypatch.setattr(PcapngReader, "_walk", counted)
     path = tmp_path / "many.pcapng"
     path.write_bytes(section("<") + interface("<") * 20_000 + enhanced("<", 19_999, 0, FRAME))
     with open_capture(str(path)) as capture:

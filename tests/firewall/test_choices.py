@@ -6,10 +6,10 @@ import pytest
 
 from firewall.choices import CHOICES
 from firewall.engine import Firewall
-from pcaps.capture import crafted_capture
+from pcaps.capture import FrameCapture, crafted_capture
 from pcaps.conversation import tcp_conversation
 from pcaps.craft import packets_to_frames
-from tests.support import CLIENT, ENI, FrameCapture, rows, rule, rule_set
+from tests.support import CLIENT, ENI, rows, rule, rule_set
 
 RULES = [rule("ingress", 6, f"{CLIENT}/32", (80, 80)), rule("ingress", 1, f"{CLIENT}/32")]
 TO = f'IP(src="{CLIENT}", dst="{ENI}")'
