@@ -180,12 +180,13 @@ class Reassembly:
     """The datagrams of which something is missing.
 
     `wanted` says of a fragment's record whether it comes as far as reassembly. `settings` are
-    `ipfrag_time`, `frag6_timeout` (seconds from a datagram's first fragment) and `ipfrag_max_dist`:
+    `checksum`, `ipfrag_time`, `frag6_timeout` (seconds from a datagram's first fragment) and `ipfrag_max_dist`:
     an IPv4 datagram is dropped if more than so many fragments of its source came between two of its own.
     """
 
     def __init__(self, settings: Mapping[str, Any], wanted: Callable[[Packet], bool]) -> None:
         self._timeouts = {4: int(settings["ipfrag_time"]) * NS, 6: int(settings["frag6_timeout"]) * NS}
+        self._verify = str(settings["checksum"]) == "1"
         self._max_distance = int(settings["ipfrag_max_dist"])
         self._wanted = wanted
         self._open: dict[int, dict[Key, Datagram]] = {4: {}, 6: {}}  # by family, the oldest first
@@ -212,7 +213,7 @@ class Reassembly:
             members.append((row, datagram))
             if datagram.fate is Fate.WHOLE:
                 whole.append((row, datagram))
-        return Gathered(with_whole_datagrams(packets.records, whole), members, whole)
+        return Gathered(with_whole_datagrams(packets.records, whole, verify=self._verify), members, whole)
 
     def _gather(self, fragment: Fragment, now: int) -> Datagram | None:
         """The datagram that the fragment belongs to, or None where it is dropped by itself."""
@@ -305,12 +306,15 @@ def by_itself(fragment: Fragment) -> Datagram:
     return alone
 
 
-def with_whole_datagrams(records: NDArray[np.void], whole: Sequence[tuple[int, Datagram]]) -> NDArray[np.void]:
+def with_whole_datagrams(
+    records: NDArray[np.void], whole: Sequence[tuple[int, Datagram]], *, verify: bool
+) -> NDArray[np.void]:
     """The records with what tracking sees at the rows of whole datagrams, unless its headers were not captured."""
     if not whole:
         return records
     records = records.copy()
-    read = iter(frames_batch(datagram.frame for _, datagram in whole if datagram.frame is not None).records)
+    frames = (datagram.frame for _, datagram in whole if datagram.frame is not None)
+    read = iter(frames_batch(frames, verify=verify).records)
     for row, datagram in whole:
         own = records[row].copy()
         datagram.packet = seen_by_tracking(own, own if datagram.frame is None else next(read))

@@ -299,8 +299,8 @@ def track_known(table: FlowTable, eni: int, p: Packet, settings: Settings, now: 
     slot = find_slot(entries, candidate)
     entry = entries[slot]
     status = i64(p["status"])
-    if status in (BAD_TRANSPORT, STATUS_NO_TRANSPORT):
-        cause = BAD_HEADER if status == BAD_TRANSPORT else NO_TRANSPORT
+    if status in (BAD_TRANSPORT, STATUS_NO_TRANSPORT) or i64(p["bad_checksum"]) != 0:
+        cause = NO_TRANSPORT if status == STATUS_NO_TRANSPORT else BAD_HEADER
         has_tuple = i64(p["src_port"]) != 0 or i64(p["dst_port"]) != 0
         return INVALID, slot if has_tuple and is_live(entry, now) else NO_SLOT, cause
     if not is_live(entry, now):
@@ -358,7 +358,7 @@ def track(table: FlowTable, eni: int, p: Packet, settings: Settings, now: int) -
         return NO_STATE, NO_SLOT, FRAGMENT
     family = i64(p["family"])
     if is_icmp(family, i64(p["protocol"])):
-        if i64(p["status"]) == BAD_TRANSPORT:
+        if i64(p["status"]) == BAD_TRANSPORT or i64(p["bad_checksum"]) != 0:
             return INVALID, NO_SLOT, BAD_HEADER
         kind = i64(p["src_port"])
         if is_icmp_error(family, kind) or (family == 6 and kind == REDIRECT):

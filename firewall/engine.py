@@ -155,6 +155,11 @@ class Firewall:
         return (SILENT, *decided) if decided else ()
 
     @property
+    def verifies(self) -> bool:
+        """True if captures must be opened with `verify`: transport checksums count."""
+        return self.settings["checksum"] == "1"
+
+    @property
     def first_addresses(self) -> tuple[str, ...]:
         """The addresses of the first interface: what a crafted packet means by an end left open."""
         return tuple(str(address) for eni in self.interfaces[:1] for address in eni.addresses)
@@ -250,7 +255,7 @@ class Firewall:
         from firewall.labels import Labels
         from pcaps.craft import packets_to_frames
 
-        batch = frames_batch(packets_to_frames(packets, self.first_addresses))
+        batch = frames_batch(packets_to_frames(packets, self.first_addresses), verify=self.verifies)
         if not self.interfaces:
             raise need_interface(batch, ("CAPTURE",), self.files)
         return row_cells(self._judge(batch).settled(), Labels.of(self, ("crafted",)))

@@ -1,24 +1,30 @@
 """A command's work from its words to its result: open, judge, count, write rows."""
 
+import os
 import sys
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
+from functools import partial
 from itertools import tee
 from typing import TYPE_CHECKING, Self
 
 from firewall.compare import READINGS, compare, read_readings
 from firewall.engine import Firewall
 from firewall.errors import UsageError
-from firewall.labels import Labels
+from firewall.labels import Labels, encodable
+from firewall.life import Follower
 from firewall.progress import watched
 from firewall.reports.compare_report import ComparedResult
 from firewall.reports.result import Result, finished
 from firewall.reports.rows import check_row_file, open_rows
 from firewall.rows import Judged
+from firewall.state import State, upto
 from firewall.summary import Summary
 from pcaps import accelerate
 from pcaps.capture import crafted_capture, open_capture
+from pcaps.stream import STANDARD_INPUT
 
 if TYPE_CHECKING:
     from pcaps.batch import PacketBatch
@@ -43,13 +49,21 @@ class Inputs:
             *self.rules, enis=self.enis, profile=self.profile, settings=self.settings or {}, stateless=stateless
         )
 
+    @property
+    def warnings(self) -> list[str]:
+        """What is odd about the words themselves."""
+        twice = [name for name, count in Counter(map(os.path.realpath, self.captures)).items() if count > 1]
+        return [f"{name}: named more than once; each of its packets is judged as often" for name in twice]
+
     def capture(self, firewall: Firewall) -> "Capture":
         """The captures, or the crafted packets, opened; an end left open is the first interface."""
-        if bool(self.captures) == bool(self.crafted):
-            raise UsageError("name one or several captures (- is standard input), or give --craft; not both")
+        if self.captures and self.crafted:
+            raise UsageError("captures and --craft do not go together: give one or the other")
+        if not self.captures and not self.crafted:
+            raise UsageError("nothing to judge: name a capture (- is standard input), or craft packets with --craft")
         if self.crafted:
-            return crafted_capture(self.crafted, self.bpf, firewall.first_addresses)
-        return open_capture(*self.captures, bpf=self.bpf)
+            return crafted_capture(self.crafted, self.bpf, firewall.first_addresses, verify=firewall.verifies)
+        return open_capture(*self.captures, bpf=self.bpf, verify=firewall.verifies)
 
 
 def run_replay(inputs: Inputs, outputs: tuple[str, ...], version: str) -> Result:
@@ -67,7 +81,7 @@ def run_replay(inputs: Inputs, outputs: tuple[str, ...], version: str) -> Result
             summary.add(judged)
             for writer in writers:
                 writer.write(judged)
-    return finished(firewall, capture, summary, labels, version)
+    return finished(firewall, capture, summary, labels, version, inputs.warnings)
 
 
 def run_compare(inputs: Inputs, readings: str, version: str) -> ComparedResult:
@@ -88,10 +102,57 @@ def run_compare(inputs: Inputs, readings: str, version: str) -> ComparedResult:
         with closing(watched(first, capture)) as first_watched:
             comparison = compare((first_watched, second), pair, count)
     ours, theirs = (
-        finished(firewall, capture, summary, each, version)
+        finished(firewall, capture, summary, each, version, inputs.warnings)
         for firewall, summary, each in zip(firewalls, summaries, labels, strict=True)
     )
     return ComparedResult(pair, (ours, theirs), comparison)
+
+
+def run_state(inputs: Inputs, at: int | None, flow: str | None, version: str) -> State:
+    """The table right after frame `at` of the last capture (its end for None), or the life of one flow until then."""
+    firewall = inputs.firewall()
+    with inputs.capture(firewall) as capture:
+        labels = Labels.of(firewall, capture.names)
+        follower = None if flow is None else Follower(inputs.firewall(), labels, flow)
+        count = partial(_packets_of_last, inputs, capture)
+        side = Side(capture, upto(capture.batches(), len(capture.names) - 1, at, count))
+        last: PacketBatch | None = None
+        _tell_compiling()
+        with closing(watched(firewall.replay(side), capture)) as replayed:
+            for judged in replayed:
+                last = judged.packets
+                if follower is not None:
+                    follower.add(judged)
+    connections = firewall.table()
+    return State(
+        version=version,
+        captures=labels.captures,
+        profile=firewall.profile,
+        settings=dict(firewall.settings),
+        capture=None if last is None else labels.captures[int(last.capture[-1])],
+        packet=None if last is None else int(last.frame[-1]),
+        time=None if last is None else int(last.time[-1]),
+        connections=tuple(each for each in connections if each.tracked),
+        untracked=sum(not each.tracked for each in connections),
+        life=None if follower is None else follower.life(),
+        warnings=_warnings(firewall, capture),
+    )
+
+
+def _packets_of_last(inputs: Inputs, capture: "Capture") -> int:
+    """How many packets the last capture has, now that all are read; standard input cannot be read again."""
+    if len(capture.names) == 1:
+        return capture.packets
+    if inputs.captures[-1] == STANDARD_INPUT:
+        return 0
+    with open_capture(inputs.captures[-1]) as alone:
+        return sum(packets.rows for packets in alone.batches())
+
+
+def _warnings(firewall: Firewall, capture: "Capture") -> tuple[str, ...]:
+    """What the rules, the replay and the capture warn of, each once."""
+    told = [*map(str, (*firewall.rule_set.warnings, *firewall.warnings)), *capture.warnings]
+    return tuple(encodable(warning) for warning in dict.fromkeys(told))
 
 
 class Side:

@@ -78,6 +78,7 @@ class PacketBatch:
     length: NDArray[np.int64]  # IP length, header included (RFC 791 total length; 40 + RFC 8200 payload length)
     hop_limit: NDArray[np.uint8]  # TTL or hop limit
     bad_ip_checksum: NDArray[np.uint8]  # 1: the IPv4 header checksum is wrong
+    bad_checksum: NDArray[np.uint8]  # 1: the transport checksum is wrong; 0 also where it was not verified
     traffic_class: NDArray[np.uint8]  # IPv4 type of service, IPv6 traffic class: DSCP and ECN
 
     fragment_id: NDArray[np.int64]  # identification; -1 where the packet is no fragment

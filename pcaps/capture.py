@@ -91,8 +91,9 @@ def fragment_pieces(
 class _OneFile:
     """A file's packets as batches."""
 
-    def __init__(self, reader: Reader, index: int, select: PacketFilter | None) -> None:
+    def __init__(self, reader: Reader, index: int, select: PacketFilter | None, *, verify: bool) -> None:
         self.reader = reader
+        self.verify = verify
         self.index = index
         self.select = select
         self.filtered_out = 0
@@ -115,7 +116,7 @@ class _OneFile:
             rows = self._filter(batch.records[filled : filled + count])
             rows["capture"] = self.index
             data = self.reader.stream.data
-            if decode(data, self.reader.offsets, self.reader.links, rows):
+            if decode(data, self.reader.offsets, self.reader.links, rows, self.verify):
                 batch.pieces |= fragment_pieces(data, self.reader.offsets, rows, filled)
             filled += len(rows)
             if filled == BATCH_ROWS:
@@ -149,7 +150,7 @@ def merged(sources: Sequence[Iterator[PacketBatch]]) -> Iterator[PacketBatch]:
 class FileCapture:
     """One or several files (`-`: standard input), merged by time. Raises CaptureError on opening."""
 
-    def __init__(self, paths: Sequence[str], bpf: str | None = None) -> None:
+    def __init__(self, paths: Sequence[str], bpf: str | None = None, *, verify: bool = False) -> None:
         select = PacketFilter(bpf) if bpf is not None else None
         self._readers: list[Reader] = []
         try:
@@ -159,7 +160,7 @@ class FileCapture:
             self.close()
             raise
         self.names = tuple(reader.stream.name for reader in self._readers)
-        self._files = [_OneFile(reader, index, select) for index, reader in enumerate(self._readers)]
+        self._files = [_OneFile(reader, index, select, verify=verify) for index, reader in enumerate(self._readers)]
         sizes = [reader.stream.size for reader in self._readers]
         self.bytes_total = None if None in sizes else sum(size or 0 for size in sizes)
 
@@ -201,7 +202,7 @@ class FileCapture:
         self.close()
 
 
-def frames_batch(frames: Iterable[Frame], first: int = 1) -> PacketBatch:
+def frames_batch(frames: Iterable[Frame], first: int = 1, *, verify: bool = False) -> PacketBatch:
     """Frames, read by the same decoder as files; frame numbers count from `first`."""
     frames = list(frames)
     batch = empty_batch(len(frames))
@@ -212,7 +213,7 @@ def frames_batch(frames: Iterable[Frame], first: int = 1) -> PacketBatch:
     batch.wirelen[:] = [frame.wirelen for frame in frames]
     offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
     data = np.frombuffer(b"".join(frame.data for frame in frames) or b"\0", np.uint8).copy()
-    if decode(data, offsets, np.array([frame.link for frame in frames], np.int32), batch.records):
+    if decode(data, offsets, np.array([frame.link for frame in frames], np.int32), batch.records, verify):
         batch.pieces = fragment_pieces(data, offsets, batch.records)
     return batch
 
@@ -220,8 +221,11 @@ def frames_batch(frames: Iterable[Frame], first: int = 1) -> PacketBatch:
 class FrameCapture:
     """Frames in memory as a capture: crafted packets take the same road as files."""
 
-    def __init__(self, frames: Iterable[Frame], name: str = "crafted", bpf: str | None = None) -> None:
+    def __init__(
+        self, frames: Iterable[Frame], name: str = "crafted", bpf: str | None = None, *, verify: bool = False
+    ) -> None:
         self._frames = list(frames)
+        self._verify = verify
         self._select = PacketFilter(bpf) if bpf is not None else None
         self.names: tuple[str, ...] = (name,)
         self.warnings: list[str] = []
@@ -234,7 +238,7 @@ class FrameCapture:
         """See Capture."""
         for start in range(0, len(self._frames), BATCH_ROWS):
             frames = self._frames[start : start + BATCH_ROWS]
-            batch = frames_batch(frames, start + 1)
+            batch = frames_batch(frames, start + 1, verify=self._verify)
             self.packets += len(frames)
             self.bytes_read += sum(len(frame.data) for frame in frames)
             if self._select is not None:
@@ -254,16 +258,21 @@ class FrameCapture:
         self.close()
 
 
-def open_capture(*paths: str, bpf: str | None = None) -> FileCapture:
-    """Open capture files, `-` for standard input. Raises CaptureError or FilterError with the cure."""
-    return FileCapture([str(path) for path in paths], bpf)
+def open_capture(*paths: str, bpf: str | None = None, verify: bool = False) -> FileCapture:
+    """Open capture files, `-` for standard input; `verify` sums over transport checksums.
+
+    Raises CaptureError or FilterError with the cure.
+    """
+    return FileCapture([str(path) for path in paths], bpf, verify=verify)
 
 
-def crafted_capture(expressions: Sequence[str], bpf: str | None = None, here: Sequence[str] = ()) -> FrameCapture:
+def crafted_capture(
+    expressions: Sequence[str], bpf: str | None = None, here: Sequence[str] = (), *, verify: bool = False
+) -> FrameCapture:
     """Packets written as scapy expressions, in order. Raises CraftError pointing at the place.
 
     `here` are the interface's addresses: an end that an expression leaves open is the interface.
     """
     from pcaps.craft import craft  # scapy is heavy, and only for crafted packets
 
-    return FrameCapture(craft(expressions, here), bpf=bpf)
+    return FrameCapture(craft(expressions, here), bpf=bpf, verify=verify)

@@ -20,6 +20,7 @@ from pcaps.batch import (
     UNSUPPORTED_LINK,
     Packet,
 )
+from pcaps.checksum import checksum_holds
 from pcaps.icmp_quote import ICMPV6_REDIRECT, is_icmp_error, read_quote
 from pcaps.link import SHORT, UNKNOWN_LINK, network_layer
 from pcaps.sctp_header import read_sctp
@@ -112,6 +113,7 @@ def clear(p: Packet) -> None:
     p["length"] = 0
     p["hop_limit"] = 0
     p["bad_ip_checksum"] = 0
+    p["bad_checksum"] = 0
     p["fragment_id"] = NOT_A_FRAGMENT
     p["fragment_offset"] = 0
     p["fragment_more"] = 0
@@ -250,17 +252,20 @@ def read_first_fragment(data: Bytes, at: int, end: int, stop: int, family: int, 
 
 
 @kernel
-def finish(data: Bytes, at: int, end: int, stop: int, family: int, p: Packet) -> int:
+def finish(data: Bytes, at: int, end: int, stop: int, family: int, p: Packet, verify: bool) -> int:
     """Transport of a whole datagram; of a fragment only what its first piece shows."""
     if i64(p["fragment_id"]) == NOT_A_FRAGMENT:
-        return read_transport(data, at, end, stop, family, p)
+        status = read_transport(data, at, end, stop, family, p)
+        if verify and status == OK and stop <= end:
+            p["bad_checksum"] = 0 if checksum_holds(data, at, stop, p) else 1
+        return status
     if i64(p["fragment_offset"]) == 0:
         return read_first_fragment(data, at, end, stop, family, p)
     return OK
 
 
 @kernel
-def read_ipv4(data: Bytes, at: int, end: int, whole: int, p: Packet) -> int:
+def read_ipv4(data: Bytes, at: int, end: int, whole: int, p: Packet, verify: bool) -> int:
     """IPv4, RFC 791. `whole` is where the frame ended on the wire."""
     if at + IPV4_HEADER > end:
         return TRUNCATED if end < whole else MALFORMED
@@ -284,7 +289,7 @@ def read_ipv4(data: Bytes, at: int, end: int, whole: int, p: Packet) -> int:
         ident = u16(data, at + IPV4_IDENTIFICATION)
         mark_fragment(p, at + header, end, at + length, ident, (fragment & 0x1FFF) * 8, (fragment >> 13) & 1)
     p["bad_ip_checksum"] = 0 if ipv4_checksum_holds(data, at, header) else 1
-    return finish(data, at + header, end, at + length, 4, p)
+    return finish(data, at + header, end, at + length, 4, p, verify)
 
 
 @kernel
@@ -315,7 +320,7 @@ def read_fragment_header(data: Bytes, at: int, end: int, stop: int, jumbo: bool,
 
 
 @kernel
-def read_ipv6(data: Bytes, at: int, end: int, whole: int, p: Packet) -> int:
+def read_ipv6(data: Bytes, at: int, end: int, whole: int, p: Packet, verify: bool) -> int:
     """IPv6 and its chain of extension headers, RFC 8200."""
     if at + IPV6_HEADER > end:
         return TRUNCATED if end < whole else MALFORMED
@@ -356,19 +361,19 @@ def read_ipv6(data: Bytes, at: int, end: int, whole: int, p: Packet) -> int:
         return NO_TRANSPORT
     if kind == IPV6_NONE:
         return NO_TRANSPORT
-    return finish(data, at, end, stop, 6, p)
+    return finish(data, at, end, stop, 6, p, verify)
 
 
 @kernel
-def decode_row(data: Bytes, start: int, link: int, p: Packet) -> int:
+def decode_row(data: Bytes, start: int, link: int, p: Packet, verify: bool) -> int:
     """The status of one frame, its columns filled as far as they can be read."""
     end = start + i64(p["caplen"])
     whole = start + max(i64(p["wirelen"]), i64(p["caplen"]))
     ethertype, at = network_layer(data, start, end, link)
     if ethertype == ETHERTYPE_IPV4:
-        return read_ipv4(data, at, end, whole, p)
+        return read_ipv4(data, at, end, whole, p, verify)
     if ethertype == ETHERTYPE_IPV6:
-        return read_ipv6(data, at, end, whole, p)
+        return read_ipv6(data, at, end, whole, p, verify)
     if ethertype == UNKNOWN_LINK:
         return UNSUPPORTED_LINK
     if ethertype == SHORT:
@@ -377,19 +382,22 @@ def decode_row(data: Bytes, start: int, link: int, p: Packet) -> int:
 
 
 @entry_kernel
-def decode(data: Bytes, offsets: NDArray[np.int64], links: NDArray[np.int32], out: NDArray[np.void]) -> int:
+def decode(
+    data: Bytes, offsets: NDArray[np.int64], links: NDArray[np.int32], out: NDArray[np.void], verify: bool
+) -> int:
     """Fill the records of `out` from the frames at data[offsets[k]:], k = 0 .. len(out) - 1.
 
     Returns how many of them are fragments.
 
     The fields frame, time, interface, caplen and wirelen are there already; caplen lies within
-    `data`. offsets and links have as many values as `out`, or more.
+    `data`. offsets and links have as many values as `out`, or more. `verify`: sum over transport
+    checksums too.
     """
     fragments = 0
     for k in range(len(out)):
         p = out[k]
         clear(p)
-        p["status"] = decode_row(data, i64(offsets[k]), i64(links[k]), p)
+        p["status"] = decode_row(data, i64(offsets[k]), i64(links[k]), p, verify)
         if i64(p["fragment_id"]) != NOT_A_FRAGMENT:
             fragments += 1
     return fragments

@@ -69,7 +69,7 @@ def rows(firewall: Firewall, capture: Capture) -> list[Cells]:
 
 def file_rows(firewall: Firewall, path: Path | str, bpf: str | None = None) -> list[Cells]:
     """Every verdict row of a capture file."""
-    with open_capture(str(path), bpf=bpf) as capture:
+    with open_capture(str(path), bpf=bpf, verify=firewall.verifies) as capture:
         return rows(firewall, capture)
 
 

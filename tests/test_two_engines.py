@@ -1,13 +1,16 @@
 """Compiled and interpreted, the engine writes the same bytes: every column of every packet and verdict."""
 
 import os
+import struct
 import subprocess
 import sys
 from pathlib import Path
+from random import Random
 
 import pytest
 
 from pcaps import samples
+from tests.netfilter.generate import CLASSES_ON, draw_trace
 from tests.recorded import cases_folder
 
 pytestmark = [pytest.mark.slow, pytest.mark.compiled_only]  # it runs both by itself
@@ -33,6 +36,23 @@ def same(paths: list[str]) -> None:
 
 def test_every_sample() -> None:
     same([str(samples.sample(name)) for name in samples.SAMPLES])
+
+
+def test_twenty_thousand_generated_packets(tmp_path: Path) -> None:
+    paths = []
+    for seed in range(8):
+        trace = draw_trace(Random(seed), 2500, 60, CLASSES_ON, timed=seed % 2 == 1)
+        path = tmp_path / f"seed-{seed}.pcap"
+        header = struct.pack("<IHHiIII", 0xA1B23C4D, 2, 4, 0, 0, 65535, 1)
+        records = (
+            struct.pack("<IIII", 1 + (packet.due + index) // 10**9, (packet.due + index) % 10**9, size, size)
+            + packet.frame
+            for index, packet in enumerate(trace.packets)
+            for size in (len(packet.frame),)
+        )
+        path.write_bytes(header + b"".join(records))
+        paths.append(str(path))
+    same(paths)
 
 
 def test_every_recorded_case() -> None:
