@@ -9,7 +9,6 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 import click
@@ -31,11 +30,14 @@ def _settings(_context: click.Context, _option: click.Parameter, words: Sequence
     for name, sign, value in pairs:
         if not (name and sign and value):
             raise click.BadParameter(f"{name + sign + value!r}: write NAME=VALUE, for example tcp_loose=0")
+        _, prefix, short = name.rpartition("nf_conntrack_")
+        if prefix:
+            raise click.BadParameter(f"{name}: names stand without nf_conntrack_; write {short}={value}")
     return {name.strip(): value.strip() for name, _, value in pairs}
 
 
 CAPTURING = (
-    click.argument("captures", metavar="CAPTURE...", nargs=-1),
+    click.argument("captures", metavar="[CAPTURE]...", nargs=-1),
     click.option("--rules", metavar="FILE", multiple=True, required=True, help="Rule file; may be repeated."),
     click.option(
         "--eni",
@@ -60,7 +62,13 @@ CAPTURING = (
         callback=_settings,
         help="Change a switch or a timeout, by its Linux name without nf_conntrack_; may be repeated.",
     ),
-    click.option("--filter", "bpf", metavar="BPF", help="Judge only packets that this tcpdump filter lets through."),
+    click.option(
+        "--filter",
+        "bpf",
+        metavar="BPF",
+        help="Judge only packets that this tcpdump filter lets through. A name in it (host NAME) is looked up in"
+        " the DNS, as tcpdump does; an address is not.",
+    ),
     click.option(
         "--craft",
         "crafted",
@@ -112,10 +120,13 @@ def replay(outputs: tuple[str, ...], as_json: bool, **words: Any) -> None:
     """
     _check_outputs(outputs, [*words["captures"], *words["rules"]])
     _choose_engine(words["captures"], words["crafted"])
+    from firewall.labels import counted
     from firewall.run import Inputs, run_replay
 
     result = run_replay(Inputs(**words), outputs, version_text())
     _warn(result.warnings)
+    for path in outputs:
+        sys.stderr.write(f"eniwall: wrote {counted(result.summary.rows, 'row')} to {path}\n")
     if as_json:
         from firewall.reports.json_report import json_report
 
@@ -151,6 +162,42 @@ def compare(readings: str, as_json: bool, **words: Any) -> None:
     emit(compare_json(compared) if as_json else compare_terminal(compared, _width()))
 
 
+@cli.command()
+@capturing
+@click.option(
+    "--at",
+    metavar="N",
+    type=click.IntRange(min=1),
+    help="Right after frame N of the capture, of the last one named where there are several; default: the end.",
+)
+@click.option(
+    "--flow",
+    metavar="F",
+    help="Tell the life of flow F up to there instead: each packet that touched it and what it did."
+    " Flows are numbered by interface; write INTERFACE:F where several have a flow F.",
+)
+def state(at: int | None, flow: str | None, as_json: bool, **words: Any) -> None:
+    """Show the connection table right after a packet, as `conntrack -L` prints it, or one connection's life.
+
+    Behind what conntrack prints stand eni=, flow= and rule= (the rule that opened the connection). What had
+    timed out by the capture's clock is not shown. Captures are read as in replay: several are merged by time.
+    """
+    _choose_engine(words["captures"], words["crafted"])
+    from firewall.run import Inputs, run_state
+
+    found = run_state(Inputs(**words), at, flow, version_text())
+    _warn(found.warnings)
+    from firewall.reports.state_report import life_report, shown_text, state_json, table_text
+
+    if as_json:
+        emit(state_json(found))
+    elif found.life is not None:
+        emit(life_report(found.life, found.captures, _width()))
+    else:
+        emit(table_text(found.connections))
+        sys.stderr.write(shown_text(len(found.connections), found.untracked))
+
+
 # --- what commands have in common ----------------------------------------------------------------------
 def version_text() -> str:
     """The installed version; a checkout that was never installed has none."""
@@ -163,13 +210,15 @@ def version_text() -> str:
 
 
 def emit(text: str) -> None:
-    """Write to standard output; a reader that has gone away (`| head`) is no error."""
+    """Write to standard output; a reader that has gone away (`| head`) is no error, a full disk is."""
     try:
         sys.stdout.write(text)
         sys.stdout.flush()
-    except BrokenPipeError:
+    except OSError as error:
         # What is still buffered would fail again when Python ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):
+            raise OSError(error.errno, error.strerror, "standard output") from None
 
 
 def _warn(warnings: Sequence[str] | dict[str, None]) -> None:
@@ -184,10 +233,10 @@ def _width() -> int | None:
 
 def _check_outputs(outputs: Sequence[str], inputs: Sequence[str]) -> None:
     """Raise UsageError, before anything is read, where a file would be written twice or over an input."""
-    if len({Path(path).resolve() for path in outputs}) < len(outputs):
+    if len(set(map(os.path.realpath, outputs))) < len(outputs):
         raise UsageError("-o names the same file twice: give each its own name")
     for path in outputs:
-        if Path(path).resolve() in {Path(name).resolve() for name in inputs}:
+        if os.path.realpath(path) in map(os.path.realpath, inputs):
             raise UsageError(f"-o {path}: this file is an input of the same command; write to another name")
 
 

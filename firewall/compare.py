@@ -58,28 +58,27 @@ class Need(NamedTuple):
 class Seen:
     """What was seen of the packets that need a rule."""
 
-    peers: set[tuple[int, int]] = field(default_factory=set)
-    ports: tuple[int, int] | None = None
-    packets: int = 0
+    ports: dict[tuple[int, int], tuple[int, int] | None] = field(default_factory=dict)  # by peer
+    packets: dict[tuple[int, int], int] = field(default_factory=dict)
 
     def add(self, peer: tuple[int, int], ports: tuple[int, int] | None, packets: int) -> None:
         """Count packets of one peer."""
-        self.peers.add(peer)
-        self.packets += packets
+        self.packets[peer] = self.packets.get(peer, 0) + packets
+        known = self.ports.setdefault(peer, ports)
         if ports is not None:
-            low, high = self.ports or ports
-            self.ports = (min(low, ports[0]), max(high, ports[1]))
+            low, high = known or ports
+            self.ports[peer] = (min(low, ports[0]), max(high, ports[1]))
 
 
 @dataclass(frozen=True)
 class ReverseRule:
-    """A rule that the stateless reading lacks: one direction and protocol of one interface."""
+    """A rule that the stateless reading lacks: one direction, protocol and range of ports of one interface."""
 
     eni: str
     direction: Direction
     protocol: int
     peers: tuple[Network, ...]  # collapsed, ascending
-    ports: tuple[int, int] | None  # lowest and highest destination port that was seen
+    ports: tuple[int, int] | None  # lowest and highest destination port that each of the peers was seen with
     icmp: tuple[int, int] | None  # type and code
     packets: int
 
@@ -98,8 +97,8 @@ class Comparison:
     needs: dict[Need, Seen] = field(default_factory=dict)
 
     def reverse_rules(self, interfaces: Sequence[str]) -> list[ReverseRule]:
-        """The missing rules, in the order of interface, direction and protocol."""
-        return [_rule(need, seen, interfaces) for need, seen in sorted(self.needs.items())]
+        """The missing rules, in the order of interface, direction, protocol and ports."""
+        return [rule for need, seen in sorted(self.needs.items()) for rule in _rules(need, seen, interfaces)]
 
 
 Replays = tuple[Iterator[Judged], Iterator[Judged]]
@@ -162,15 +161,20 @@ def _add_needs(needs: dict[Need, Seen], judged: Judged, rows: NDArray[np.intp]) 
         seen.add(peers[values[-1]], (low, high) if low <= high else None, count)
 
 
-def _rule(need: Need, seen: Seen, interfaces: Sequence[str]) -> ReverseRule:
-    networks = [ip_network(ip_address(address_text(*peer))) for peer in seen.peers]
-    collapsed: list[Network] = list(collapse_addresses(networks))  # type: ignore[type-var]  # all of one family
-    return ReverseRule(
-        eni=interfaces[need.eni],
-        direction="ingress" if DIRECTIONS[need.direction] == "ingress" else "egress",
-        protocol=need.protocol,
-        peers=tuple(collapsed),
-        ports=seen.ports,
-        icmp=(need.icmp_type, need.icmp_code) if need.protocol in ICMP_PROTOCOLS else None,
-        packets=seen.packets,
-    )
+def _rules(need: Need, seen: Seen, interfaces: Sequence[str]) -> Iterator[ReverseRule]:
+    """A rule for each range of ports, with the peers that have it."""
+    alike: dict[tuple[int, int] | None, list[tuple[int, int]]] = {}
+    for peer, ports in seen.ports.items():
+        alike.setdefault(ports, []).append(peer)
+    for ports, peers in sorted(alike.items(), key=lambda item: item[0] or (-1, -1)):
+        networks = [ip_network(ip_address(address_text(*peer))) for peer in peers]
+        collapsed: list[Network] = list(collapse_addresses(networks))  # type: ignore[type-var]  # all of one family
+        yield ReverseRule(
+            eni=interfaces[need.eni],
+            direction="ingress" if DIRECTIONS[need.direction] == "ingress" else "egress",
+            protocol=need.protocol,
+            peers=tuple(collapsed),
+            ports=ports,
+            icmp=(need.icmp_type, need.icmp_code) if need.protocol in ICMP_PROTOCOLS else None,
+            packets=sum(seen.packets[peer] for peer in peers),
+        )

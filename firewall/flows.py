@@ -10,8 +10,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from conntrack.states import NEW, UNTRACKED
 from firewall.rows import Judged
 from firewall.verdict import ALLOW
+from pcaps.wire import SYN, TCP
 
 FIRST_SIZE = 1024
 
@@ -32,6 +34,8 @@ FLOW = np.dtype(
         ("src_port", np.uint16),
         ("dst_port", np.uint16),
         ("rule", np.int32),
+        ("untracked", np.bool_),  # every packet of it meets the rules
+        ("midway", np.bool_),  # TCP whose handshake the capture does not hold
         # of all its rows
         ("last_time", np.int64),  # of the last packet allowed
         ("tcp_state", np.uint8),  # conntrack.tcp.STATES after the last row; 0: not TCP
@@ -88,6 +92,9 @@ class Flows:
             table[name][flow] = getattr(verdicts, name)[rows]
         for name in _FROM_PACKETS:
             table[name][flow] = getattr(packets, name)[packet]
+        table["untracked"][flow] = verdicts.ct_state[rows] == UNTRACKED
+        opened_midway = (packets.protocol[packet] == TCP) & ((packets.tcp_flags[packet] & SYN) == 0)
+        table["midway"][flow] = opened_midway & (verdicts.ct_state[rows] == NEW)
         table["first_time"][flow] = table["last_time"][flow] = packets.time[packet]
         table["known"][flow] = True
         self.count = int(np.count_nonzero(table["known"]))

@@ -1,13 +1,17 @@
 """Which interfaces are simulated: from the rule file, or from the words behind --eni."""
 
+import os
+import shlex
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from ipaddress import ip_address
+from typing import NamedTuple
 
 import numpy as np
 
 from firewall.errors import UsageError
-from firewall.model import Address, NetworkInterface, RuleSet
+from firewall.labels import counted
+from firewall.model import Address, GroupPeer, NetworkInterface, RuleSet
 from pcaps.batch import IPV4_PREFIX, PacketBatch
 from pcaps.wire import ACK, SYN, TCP
 
@@ -60,21 +64,56 @@ def role(packets: PacketBatch, hi: int, lo: int) -> str:
     return "server" if asked > asks else "client"
 
 
-def need_interface(packets: PacketBatch, captures: Sequence[str], rule_files: Sequence[str]) -> UsageError:
-    """The message for a replay without an interface: the busiest addresses and the command to copy."""
+class Busy(NamedTuple):
+    """An address and how many packets it sends or receives."""
+
+    address: str
+    packets: int
+    role: str
+
+    def __str__(self) -> str:
+        return f"{self.address} ({self.packets:,}, {self.role})"
+
+
+def busiest(packets: PacketBatch) -> list[Busy]:
+    """The addresses with most packets, at most SHOWN; of equals a server first, then the first destination."""
     ip = packets.take(packets.family != 0)
     counts: Counter[tuple[int, int]] = Counter()
-    for hi, lo in ((ip.src_hi, ip.src_lo), (ip.dst_hi, ip.dst_lo)):
+    for hi, lo in ((ip.dst_hi, ip.dst_lo), (ip.src_hi, ip.src_lo)):
         counts.update(zip(hi.tolist(), lo.tolist(), strict=True))
-    if not counts:
+    found = [Busy(address_words(*pair), count, role(ip, *pair)) for pair, count in counts.most_common(2 * SHOWN)]
+    return sorted(found, key=lambda busy: (-busy.packets, busy.role != "server"))[:SHOWN]
+
+
+def busiest_text(packets: PacketBatch) -> str:
+    """The same in a sentence."""
+    found = busiest(packets)
+    if not found:
+        return f"none of the first {counted(packets.rows, 'packet')} has an IP header"
+    return f"busiest of the first {counted(packets.rows, 'packet')}: {', '.join(map(str, found))}"
+
+
+def need_interface(packets: PacketBatch, captures: Sequence[str], rule_files: Sequence[str]) -> UsageError:
+    """The message for a replay without an interface: the busiest addresses and the command to copy."""
+    found = busiest(packets)
+    if not found:
         return UsageError("no interface is known, and the capture holds no IP packet; name one with --eni ADDRESS")
-    busiest = counts.most_common(SHOWN)
-    lines = [f"    {address_words(*pair):<39} {count:>8} packets  {role(ip, *pair)}" for pair, count in busiest]
-    servers = [pair for pair, _ in busiest if role(ip, *pair) == "server"]
-    pick = address_words(*(servers or [busiest[0][0]])[0])
-    rules = " ".join(f"--rules {file}" for file in rule_files)
+    lines = [f"    {busy.address:<39} {busy.packets:>8,} packets  {busy.role}" for busy in found]
+    word = f"--eni {found[0].address}"
+    command = f"eniwall replay {shlex.join(captures)} {' '.join(f'--rules {shlex.quote(file)}' for file in rule_files)}"
+    copied = rule_files and all(map(os.path.exists, captures))  # not crafted packets, not standard input
+    example = f"{command} {word}" if copied else f"the same command with {word}"
     return UsageError(
-        "which address is the interface? Neither the rule file nor --eni says. Busiest addresses of the capture:\n"
+        "which address is the interface? Neither the rule file nor --eni says.\n"
+        f"  Busiest addresses of the first {counted(packets.rows, 'packet')}:\n"
         + "\n".join(lines)
-        + f"\n  for example: eniwall replay {' '.join(captures)} {rules} --eni {pick}".replace("  ", " ")
+        + f"\n  for example: {example}"
     )
+
+
+def unattached_groups(rules: RuleSet, interfaces: Iterable[NetworkInterface]) -> list[str]:
+    """The names of groups that are on no interface and that no rule names: nothing ever meets them."""
+    used = {group for eni in (*interfaces, *rules.interfaces.values()) for group in eni.groups}
+    for group in rules.groups.values():
+        used |= {rule.peer.group_id for rule in (*group.ingress, *group.egress) if isinstance(rule.peer, GroupPeer)}
+    return [group.name for group_id, group in rules.groups.items() if group_id not in used]

@@ -3,8 +3,10 @@
 from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address
+from pathlib import PurePath
 from typing import Protocol
 
+from conntrack.tcp import FLAG_BITS
 from firewall.model import ANY, ICMP, ICMPV6, TCP, UDP, GroupPeer, NetworkInterface, PrefixListPeer, Rule
 from firewall.sources.words import PROTOCOL_NAMES, PROTOCOLS
 from pcaps.batch import IPV4_PREFIX
@@ -44,9 +46,13 @@ class Labels:
             exempt=firewall.exempt_services,
         )
 
-    def capture(self, number: int) -> str:
-        """The capture's name."""
-        return self.captures[number]
+    @property
+    def short_captures(self) -> dict[str, str]:
+        """A short name for each capture: its last part, or its number where two end alike."""
+        names = dict.fromkeys(self.captures)
+        last = [PurePath(name).name for name in names]
+        short = last if len(set(last)) == len(last) else [str(number) for number in range(1, len(names) + 1)]
+        return dict(zip(names, short, strict=True))
 
     def interface(self, number: int) -> str:
         """The interface's id, or nothing for -1."""
@@ -98,6 +104,13 @@ def flow_text(src: str, dst: str, protocol: int, src_port: int | None, dst_port:
     """One line for a packet's tuple: `10.0.0.1:5000 -> 10.0.0.2:80 tcp`, `... icmp 8/0`."""
     line = f"{endpoint(src, protocol, src_port)} -> {endpoint(dst, protocol, dst_port)} {protocol_word(protocol)}"
     return f"{line} {src_port}/{dst_port}" if protocol in ICMP_PROTOCOLS and src_port is not None else line
+
+
+def flags_text(protocol: int, flags: int) -> str:
+    """`SYN ACK`; nothing where there are no TCP flags."""
+    if protocol != TCP:
+        return ""
+    return " ".join(name for name, bit in FLAG_BITS.items() if flags & bit) or "none"
 
 
 def rule_text(rule: Rule) -> str:

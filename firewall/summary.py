@@ -14,6 +14,7 @@ interfaces has two. So two sums hold, and every report prints both:
 import numpy as np
 from numpy.typing import NDArray
 
+from firewall.attempts import Attempts
 from firewall.flows import Flows
 from firewall.rows import Judged, VerdictBatch, empty_verdicts
 from firewall.verdict import (
@@ -28,7 +29,7 @@ from firewall.verdict import (
     UNTRACKED,
     VERDICTS,
 )
-from pcaps.batch import concatenate, empty_batch
+from pcaps.batch import PacketBatch, concatenate, empty_batch
 
 KEPT_ROWS = 10
 
@@ -56,6 +57,8 @@ class Summary:
         self.rule_bytes: Counts = np.zeros(rules, np.int64)  # IP lengths of `rule_packets`
         self.exempt_rows: Counts = np.zeros(exempt, np.int64)
         self.flows = [Flows() for _ in range(interfaces)]  # connections, by interface
+        self.attempts = Attempts()  # denied rows, grouped
+        self.first_packets: PacketBatch | None = None  # to name the busiest addresses of
         self.first_denied = no_rows()
         self.first_undecided = no_rows()
         self._keep = keep
@@ -92,6 +95,8 @@ class Summary:
     def add(self, judged: Judged) -> None:
         """Count one batch; batches come in packet order."""
         packets, verdicts = judged
+        if self.first_packets is None:
+            self.first_packets = packets
         self._add_times(packets.time)
         self.packets += packets.rows
         self.two_interfaces += int(np.count_nonzero(np.diff(verdicts.packet) == 0))
@@ -99,6 +104,7 @@ class Summary:
         self._add_interfaces(verdicts)
         self._add_rules(judged)
         self._add_flows(judged)
+        self.attempts.add(judged, np.flatnonzero(verdicts.verdict == DENY))
         self.first_denied = self._keep_rows(self.first_denied, judged, verdicts.verdict == DENY)
         self.first_undecided = self._keep_rows(self.first_undecided, judged, verdicts.reason == UNDECIDABLE)
 

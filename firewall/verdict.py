@@ -29,10 +29,10 @@ REASONS = (
     Reason("related", ALLOW, "an ICMP error about a connection that the table holds"),
     Reason("untracked", ALLOW, "a rule allows it; its flow is not tracked, so every packet meets the rules"),
     # EXEMPT
-    Reason("exempt", EXEMPT, "traffic that AWS never filters"),
+    Reason("exempt", EXEMPT, "security groups do not filter it: DHCP, AWS's link-local services, neighbour discovery"),
     # DENY
-    Reason("no-ingress-rule", DENY, "new inbound flow, and no ingress rule allows it"),
-    Reason("no-egress-rule", DENY, "new outbound flow, and no egress rule allows it"),
+    Reason("no-ingress-rule", DENY, "not part of a connection that the table holds, and no ingress rule allows it"),
+    Reason("no-egress-rule", DENY, "not part of a connection that the table holds, and no egress rule allows it"),
     Reason("mid-stream", DENY, "TCP without an entry that cannot open one"),
     Reason("bad-flags", DENY, "a set of TCP flags that cannot be"),
     Reason("bad-header", DENY, "the transport header cannot be read"),
@@ -48,7 +48,11 @@ REASONS = (
     Reason("untracked-dropped", DENY, "Linux does not track it, and the policy drops what is not tracked"),
     # NOT_EVALUATED
     Reason("undecidable", NOT_EVALUATED, "a rule names a group or list whose members are unknown"),
-    Reason("not-ip", NOT_EVALUATED, "not an IP packet (ARP, LLDP, ...)"),
+    Reason(
+        "not-ip",
+        NOT_EVALUATED,
+        "no IP packet (ARP, LLDP, ...), or IP behind MPLS or 802.2 (LLC, SNAP), not decoded",
+    ),
     Reason("truncated", NOT_EVALUATED, "the capture's snap length cut a header that is needed"),
     Reason("malformed", NOT_EVALUATED, "the IP header itself cannot be read"),
     Reason("unsupported-link", NOT_EVALUATED, "the link layer has no decoder"),

@@ -44,12 +44,10 @@ def test_twenty_thousand_generated_packets(tmp_path: Path) -> None:
         trace = draw_trace(Random(seed), 2500, 60, CLASSES_ON, timed=seed % 2 == 1)
         path = tmp_path / f"seed-{seed}.pcap"
         header = struct.pack("<IHHiIII", 0xA1B23C4D, 2, 4, 0, 0, 65535, 1)
-        records = (
-            struct.pack("<IIII", 1 + (packet.due + index) // 10**9, (packet.due + index) % 10**9, size, size)
-            + packet.frame
-            for index, packet in enumerate(trace.packets)
-            for size in (len(packet.frame),)
-        )
+        records = []
+        for index, packet in enumerate(trace.packets):
+            seconds, ns = divmod(packet.due + index + 10**9, 10**9)
+            records.append(struct.pack("<IIII", seconds, ns, len(packet.frame), len(packet.frame)) + packet.frame)
         path.write_bytes(header + b"".join(records))
         paths.append(str(path))
     same(paths)

@@ -11,11 +11,21 @@ from firewall.labels import counted, protocol_word
 from firewall.reports.json_report import FORMAT, dumped, result_object
 from firewall.reports.page import Column, Page, number
 from firewall.reports.result import Result
-from firewall.reports.terminal import clock_text, notes, row_text
+from firewall.reports.terminal import (
+    at_interface,
+    captures,
+    clock_text,
+    eni_cell,
+    eni_column,
+    frame_text,
+    notes,
+    row_text,
+)
 from firewall.rows import Judged
 from firewall.verdict import ESTABLISHED, NO_EGRESS_RULE, NO_INGRESS_RULE, REASON_WORDS, REASONS, RULE, VERDICTS
 
 MOST_RULE_LINES = 40
+GROUP = "replies "  # and the interface's id: the name of a printed group
 _PEER_KEYS = {"ingress": "source", "egress": "destination"}
 
 
@@ -42,6 +52,7 @@ def compare_terminal(compared: ComparedResult, width: int | None = None) -> str:
     page.line(f"{packets}; the verdict differs for {counted(comparison.packets, 'packet')}", "bold")
     page.line(f"{first} allows, {second} does not: {counted(comparison.only_first, 'row')}")
     page.line(f"{second} allows, {first} does not: {counted(comparison.only_second, 'row')}")
+    captures(page, compared.results[0])
     page.heading("Rows by reading")
     rows = [
         (reading, *result.summary.verdicts.values(), result.summary.rows)
@@ -54,7 +65,7 @@ def compare_terminal(compared: ComparedResult, width: int | None = None) -> str:
         _differences(page, compared)
     _reverse_rules(page, compared)
     ours, theirs = compared.results
-    notes(page, ours.profile, [*ours.assumptions, *theirs.assumptions], [*ours.warnings, *theirs.warnings])
+    notes(page, ours, [*ours.assumptions, *theirs.assumptions], [*ours.warnings, *theirs.warnings])
     return page.text()
 
 
@@ -62,18 +73,19 @@ def _differences(page: Page, compared: ComparedResult) -> None:
     comparison = compared.comparison
     shown = comparison.first.verdicts.rows
     cut = f" ({shown} of {comparison.rows:,} shown)" if shown < comparison.rows else ""
-    page.heading(f"Rows whose verdict differs{cut}")
-    summary = compared.results[0].summary
+    result = compared.results[0]
+    page.heading(f"Rows whose verdict differs{at_interface(result)}{cut}")
     rows = [
-        (str(first["packet"]), clock_text(first["time"], summary), first["eni"], first["direction"], row_text(first),
-         f"{first['verdict']} {first['reason']}", f"{second['verdict']} {second['reason']}")
+        (_frame(first, compared), clock_text(first["time"], result.summary), *eni_cell(first["eni"], result),
+         first["direction"], row_text(first), f"{first['verdict']} {first['reason']}",
+         f"{second['verdict']} {second['reason']}")
         for first, second in _pairs(compared)
     ]  # fmt: skip
     columns = (
         Column("packet"),
-        Column("time", optional=True),
-        Column("eni", optional=True),
-        Column("direction", optional=True),
+        Column("time"),
+        *eni_column(result),
+        Column("direction"),
         Column("source -> destination", wraps=True),
         *map(Column, compared.readings),
     )
@@ -87,11 +99,13 @@ def _reverse_rules(page: Page, compared: ComparedResult) -> None:
         return
     lines = rules_yaml(rules).splitlines()
     page.heading("Rules that the stateless reading would need")
-    page.line("  a rule file to add with --rules; an interface that a rule file defines must list the group too")
+    page.line("  a rule file to add with --rules; the ports are each peer's lowest and highest seen here")
+    for eni in attached_by_hand(compared):
+        page.line(f'  without effect until {eni} lists "{GROUP}{eni}" among its security_groups in its rule file')
     page.block("\n".join(lines[:MOST_RULE_LINES]))
     if len(lines) > MOST_RULE_LINES:
         page.line(f"  ... and {len(lines) - MOST_RULE_LINES:,} lines more: --json has all")
-    page.heading("These ports are the ones seen here. The ephemeral ports that AWS gives, by client")
+    page.heading("The ports that clients choose from, as AWS gives them")
     page.table(
         (Column("client", wraps=True), Column("ports")),
         [(client, f"{low}-{high}") for client, (low, high) in EPHEMERAL_PORTS],
@@ -99,15 +113,26 @@ def _reverse_rules(page: Page, compared: ComparedResult) -> None:
     page.line(f"  {NETWORK_ACL_PAGE}")
 
 
+def attached_by_hand(compared: ComparedResult) -> list[str]:
+    """The interfaces of rule files that need a rule: a new group is on them only when the file says so."""
+    interfaces = {eni.interface_id: eni for eni in compared.results[0].interfaces}
+    needing = dict.fromkeys(rule.eni for rule in compared.reverse_rules)
+    return [eni for eni in needing if eni not in interfaces or interfaces[eni].place is not None]
+
+
 def first_difference(compared: ComparedResult) -> str:
     """The first row that differs, in a sentence."""
     first, second = next(_pairs(compared))
     ours, theirs = compared.readings
     return (
-        f"Packet {first['packet']} ({row_text(first)}, {first['direction']} at {first['eni']}): "
+        f"Packet {_frame(first, compared)} ({row_text(first)}, {first['direction']} at {first['eni']}): "
         f"{ours} says {first['verdict']}, because {_why(compared.comparison.first, compared.results[0])}; "
         f"{theirs} says {second['verdict']}, because {_why(compared.comparison.second, compared.results[1])}."
     )
+
+
+def _frame(cells: dict[str, Any], compared: ComparedResult) -> str:
+    return frame_text(cells["capture"], cells["packet"], compared.results[0])
 
 
 def _why(kept: Judged, result: Result) -> str:
@@ -118,7 +143,8 @@ def _why(kept: Judged, result: Result) -> str:
         return f"{result.labels.rule(rule)} allows it"
     if reason == ESTABLISHED and flow > 0:
         opened = result.connection(int(verdicts.eni[0]), flow)
-        return f"the table holds its connection, which packet {opened.packet} opened under {opened.rule}"
+        opener = frame_text(opened.capture, opened.packet, result)
+        return f"the table holds its connection, which packet {opener} opened under {opened.rule}"
     if reason in (NO_INGRESS_RULE, NO_EGRESS_RULE):
         cells = row_cells(kept, result.labels)[0]
         return f"no {cells['direction']} rule allows {_asked(cells)}"
@@ -148,7 +174,7 @@ def rules_yaml(rules: list[ReverseRule]) -> str:
     """The missing rules as a rule file: one group an interface, both directions given, so that nothing is implied."""
     lines = ["security_groups:"]
     for eni in dict.fromkeys(rule.eni for rule in rules):
-        lines.append(f"  {json.dumps('replies ' + eni)}:")
+        lines.append(f"  {json.dumps(GROUP + eni)}:")
         for direction in _PEER_KEYS:
             found = [line for rule in rules if (rule.eni, rule.direction) == (eni, direction) for line in _lines(rule)]
             lines.append(f"    {direction}:" if found else f"    {direction}: []")
@@ -203,6 +229,7 @@ def compare_json(compared: ComparedResult) -> str:
             },
             "reverse_rules": {
                 "items": [_rule_object(rule) for rule in compared.reverse_rules],
+                "attach_by_hand": attached_by_hand(compared),
                 "rule_file": rules_yaml(compared.reverse_rules) if compared.reverse_rules else None,
                 "ephemeral_ports": [{"client": client, "ports": list(ports)} for client, ports in EPHEMERAL_PORTS],
                 "source": NETWORK_ACL_PAGE,

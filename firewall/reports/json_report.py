@@ -2,8 +2,8 @@
 
 `format` is the version of these keys:
 
-1. packets, rows, reasons, interfaces, rules, exempt, connections, denied, undecided, time, settings,
-   assumptions, warnings.
+1. packets, rows, reasons, interfaces, rules, exempt, connections, denied_attempts, denied, undecided,
+   time, settings, assumptions, warnings.
 
 Times are whole nanoseconds since 1970; lengths are IP lengths in bytes. Lists that are cut say how
 many there are (`total`) and how many stand here (`listed`); `-o` writes every row.
@@ -14,12 +14,13 @@ from typing import Any
 
 from firewall.columns import row_cells
 from firewall.labels import protocol_word, rule_text
-from firewall.reports.result import Connection, Result
+from firewall.reports.result import Connection, DeniedAttempt, Result
 from firewall.rows import Judged
 from firewall.verdict import DENY, DIRECTIONS, UNDECIDABLE, VERDICTS
 
 FORMAT = 1
 MOST_CONNECTIONS = 1000
+MOST_ATTEMPTS = 1000
 
 
 def json_report(result: Result) -> str:
@@ -53,6 +54,7 @@ def result_object(result: Result) -> dict[str, Any]:
         "exempt": dict(zip(labels.exempt, summary.exempt_rows.tolist(), strict=False)),
         "unused_rules": [rule.name for rule in result.unused_rules],
         "connections": _connections(result),
+        "denied_attempts": _attempts(result),
         "denied": _kept(result, summary.first_denied, summary.verdicts[VERDICTS[DENY]]),
         "undecided": _kept(result, summary.first_undecided, int(summary.reasons[UNDECIDABLE])),
         "time": {"first": summary.first_time, "last": summary.last_time, "backwards": summary.backwards},
@@ -119,6 +121,28 @@ def _connection(connection: Connection) -> dict[str, Any]:
         "time": {"first": connection.first_time, "last": connection.last_time},
         "state": connection.state,
         "ended": connection.ended,
+        "untracked": connection.untracked,
+        "picked_up_midway": connection.midway,
+    }
+
+
+def _attempts(result: Result) -> dict[str, Any]:
+    items = [_attempt(attempt) for attempt in result.denied_attempts(MOST_ATTEMPTS)]
+    found = result.summary.attempts
+    return {"total": len(found.groups), "listed": len(items), "items": items, "rows_without_group": found.ungrouped}
+
+
+def _attempt(attempt: DeniedAttempt) -> dict[str, Any]:
+    return {
+        "eni": attempt.eni,
+        "direction": attempt.direction,
+        "src": attempt.src,
+        "dst": attempt.dst,
+        "protocol": protocol_word(attempt.protocol),
+        "icmp_type": attempt.icmp_type,
+        "dst_port": attempt.dst_port,
+        "first": {"capture": attempt.capture, "packet": attempt.packet, "reason": attempt.reason},
+        "packets": attempt.packets,
     }
 
 

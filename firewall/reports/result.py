@@ -1,19 +1,24 @@
 """The one object that every report is made from."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
 from conntrack.tcp import STATES
+from conntrack.timeouts import effective
 from firewall.flows import largest
+from firewall.interfaces import busiest_text, unattached_groups
 from firewall.labels import Labels, address_text, encodable, flow_text
 from firewall.model import TCP, NetworkInterface, Rule
 from firewall.summary import Summary
-from firewall.verdict import DIRECTIONS
+from firewall.verdict import DIRECTIONS, REASON_WORDS
 
 if TYPE_CHECKING:
     from firewall.engine import Firewall
     from pcaps.capture import Capture
 
+MOST_GROUPS = 5  # named in a warning
 ENDED = ("TIME_WAIT", "CLOSE")  # TCP states of a connection that was closed or reset
 
 
@@ -40,13 +45,37 @@ class Connection:
     icmp_errors: int  # that quote it
     first_time: int  # ns
     last_time: int
-    state: str
+    state: str  # "untracked" where every packet meets the rules
     ended: bool
+    untracked: bool
+    midway: bool  # TCP whose handshake the capture does not hold
 
     @property
     def tuple(self) -> str:
         """The originator's tuple as one line."""
         return flow_text(self.src, self.dst, self.protocol, self.src_port, self.dst_port)
+
+
+@dataclass(frozen=True)
+class DeniedAttempt:
+    """Denied packets of one source to one destination at one interface, from whatever ports."""
+
+    eni: str
+    direction: str
+    src: str
+    dst: str
+    protocol: int
+    icmp_type: int | None
+    dst_port: int | None  # ICMP code
+    reason: str  # of the first packet
+    capture: str  # of the first packet
+    packet: int
+    packets: int
+
+    @property
+    def tuple(self) -> str:
+        """Source and destination as one line, without the source's port."""
+        return flow_text(self.src, self.dst, self.protocol, self.icmp_type, self.dst_port)
 
 
 @dataclass(frozen=True)
@@ -66,6 +95,17 @@ class Result:
     summary: Summary
 
     @property
+    def changed_settings(self) -> dict[str, int | str]:
+        """Settings that differ from the profile's own."""
+        own = effective(self.profile, {})
+        return {name: value for name, value in self.settings.items() if str(value) != str(own[name])}
+
+    @cached_property
+    def short_captures(self) -> dict[str, str]:
+        """A short name for each capture, where a report has little room."""
+        return self.labels.short_captures
+
+    @property
     def unused_rules(self) -> list[Rule]:
         """Rules that admitted nothing in this replay."""
         hits = self.summary.rule_hits.tolist()
@@ -79,7 +119,7 @@ class Result:
         """One connection by interface index and flow number."""
         table = self.summary.flows[eni].table
         row: dict[str, Any] = dict(zip(table.dtype.names or (), table[flow].item(), strict=True))
-        state = _state(row["protocol"], row["tcp_state"], row["received"])
+        state = "untracked" if row["untracked"] else _state(row["protocol"], row["tcp_state"], row["received"])
         return Connection(
             eni=self.labels.interface(eni),
             flow=flow,
@@ -102,7 +142,28 @@ class Result:
             last_time=row["last_time"],
             state=state,
             ended=state in ENDED,
+            untracked=row["untracked"],
+            midway=row["midway"],
         )
+
+    def denied_attempts(self, limit: int | None = None) -> list[DeniedAttempt]:
+        """What was denied, grouped; the groups with most packets first, at most `limit`."""
+        return [
+            DeniedAttempt(
+                eni=self.labels.interface(attempt.eni),
+                direction=DIRECTIONS[attempt.direction],
+                src=address_text(attempt.src_hi, attempt.src_lo),
+                dst=address_text(attempt.dst_hi, attempt.dst_lo),
+                protocol=attempt.protocol,
+                icmp_type=attempt.icmp_type if attempt.icmp_type >= 0 else None,
+                dst_port=attempt.port if attempt.port >= 0 else None,
+                reason=REASON_WORDS[denied.reason],
+                capture=self.labels.captures[denied.capture],
+                packet=denied.frame,
+                packets=denied.packets,
+            )
+            for attempt, denied in self.summary.attempts.largest(limit)
+        ]
 
 
 class Report(Protocol):
@@ -119,13 +180,19 @@ def _state(protocol: int, tcp_state: int, received: int) -> str:
     return "REPLIED" if received else "UNREPLIED"
 
 
-def finished(firewall: "Firewall", capture: "Capture", summary: Summary, labels: Labels, version: str) -> Result:
-    """The result of a replay that has read its capture to the end."""
-    warnings = [str(warning) for warning in (*firewall.rule_set.warnings, *firewall.warnings)]
-    warnings += capture.warnings
+def finished(
+    firewall: "Firewall",
+    capture: "Capture",
+    summary: Summary,
+    labels: Labels,
+    version: str,
+    warnings: Sequence[str] = (),
+) -> Result:
+    """The result of a replay that has read its capture to the end; `warnings` are what was found before."""
     read = capture.packets - capture.filtered_out
+    told = [*warnings, *_rule_warnings(firewall, summary), *capture.warnings]
     if not summary.adds_up or summary.packets != read:
-        warnings.append(f"the sums do not add up ({read} packets, {summary.rows} rows): please report this capture")
+        told.append(f"the sums do not add up ({read} packets, {summary.rows} rows): please report this capture")
     return Result(
         version=version,
         labels=labels,
@@ -134,8 +201,23 @@ def finished(firewall: "Firewall", capture: "Capture", summary: Summary, labels:
         profile=firewall.profile,
         settings=dict(firewall.settings),
         assumptions=tuple(firewall.assumptions),
-        warnings=tuple(encodable(warning) for warning in dict.fromkeys(warnings)),
+        warnings=tuple(encodable(warning) for warning in dict.fromkeys(told)),
         packets_read=read,
         filtered_out=capture.filtered_out,
         summary=summary,
     )
+
+
+def _rule_warnings(firewall: "Firewall", summary: Summary) -> Iterator[str]:
+    """What the rules and the replay warn of; an interface that was not seen, with those that were."""
+    yield from map(str, firewall.rule_set.warnings)
+    groups = unattached_groups(firewall.rule_set, firewall.interfaces)
+    if groups:
+        more = f" and {len(groups) - MOST_GROUPS:,} more" if len(groups) > MOST_GROUPS else ""
+        names = ", ".join(groups[:MOST_GROUPS]) + more
+        yield f"on no interface, so these rules admit nothing: security group {names}"
+    for warning in firewall.warnings:
+        if warning.kind != "eni-unseen":
+            yield str(warning)
+        elif summary.first_packets is not None:  # where no packet came, that is what to say
+            yield f"{warning}; {busiest_text(summary.first_packets)}"

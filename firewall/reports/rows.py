@@ -9,7 +9,9 @@ nanosecond timestamp in UTC; it needs the extra `parquet`.
 
 import json
 import os
+import shlex
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -171,33 +173,43 @@ def _parquet(path: Path, labels: Labels) -> Iterator[RowWriter]:
 FORMATS = {".csv": _csv, ".jsonl": _json_lines, ".parquet": _parquet}
 
 
+def real_path(path: str) -> Path:
+    """Where a name leads through links; links in a circle stay as they are (Path.resolve would raise)."""
+    return Path(os.path.realpath(path))
+
+
 def check_row_file(path: str) -> None:
     """Raise UsageError, before anything is read, for a file that cannot be written."""
     suffix = Path(path).suffix.lower()
     if suffix not in FORMATS:
         known = ", ".join(FORMATS)
         raise UsageError(f"{path}: the ending says what to write; use one of {known}")
-    if not Path(path).resolve().parent.is_dir():
-        raise UsageError(f"{path}: the folder {Path(path).resolve().parent} does not exist; make it first")
+    target = real_path(path)
+    if not target.parent.is_dir():
+        raise UsageError(f"{path}: the folder {target.parent} does not exist; make it first")
+    if target.is_dir():
+        raise UsageError(f"{path}: is a folder; name a file in it")
     if suffix == ".parquet":
         try:
             import polars as pl  # noqa: F401  (only to see that it is there)
         except ImportError:
-            hint = "install it with  pip install 'eniwall[parquet]',  or write .csv or .jsonl"
+            install = shlex.join([sys.executable, "-m", "pip", "install", "polars"])
+            hint = f"write .csv or .jsonl, or install it where eniwall runs: {install}"
             raise UsageError(f"{path}: Parquet needs the package polars; {hint}") from None
 
 
 @contextmanager
 def open_rows(path: str, labels: Labels) -> Iterator[RowWriter]:
-    """A writer for the rows, by the ending of `path`; the file stands under that name when the block ends well.
+    """A writer for the rows; the file stands under the name `path` when the block ends well.
 
-    Raises UsageError for an ending that is not known, EniwallError where the file cannot be written.
+    The format follows the ending of `path` as it is given, whatever file a link leads to. Raises
+    UsageError for an ending that is not known, EniwallError where the file cannot be written.
     """
     check_row_file(path)
-    target = Path(path).resolve()
+    target = real_path(path)
     part = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
-        with FORMATS[target.suffix.lower()](part, labels) as writer:
+        with FORMATS[Path(path).suffix.lower()](part, labels) as writer:
             yield writer
         part.replace(target)
     except OSError as error:

@@ -4,31 +4,37 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from firewall.columns import row_cells
-from firewall.labels import counted, duration_text, flow_text, protocol_number, rule_text, time_text
+from firewall.labels import counted, duration_text, flags_text, flow_text, protocol_number, rule_text, time_text
 from firewall.reports.page import Column, Page, number
-from firewall.reports.result import Connection, Result
+from firewall.reports.result import Connection, DeniedAttempt, Result
 from firewall.rows import Judged
 from firewall.summary import Summary
 from firewall.verdict import DENY, DIRECTIONS, REASONS, UNDECIDABLE, VERDICTS
 
 MOST_CONNECTIONS = 20
 MOST_RULES = 20
+MOST_ATTEMPTS = 10
+MOST_DENIED = 5
+DAY = 86_400_000_000_000  # ns
 
 
 def terminal_report(result: Result, width: int | None = None) -> str:
     """The whole report; `width` is the terminal's, None for a pipe or a file: no colours, no wrapping."""
     page = Page(width)
     answer(page, result.summary)
-    sums(page, result)
-    _reasons(page, result.summary)
-    _interfaces(page, result)
-    _rules(page, result)
-    _exempt(page, result)
-    _connections(page, result)
-    _kept(page, result, "denied", result.summary.first_denied, result.summary.verdicts[VERDICTS[DENY]])
-    _kept(page, result, "undecided", result.summary.first_undecided, int(result.summary.reasons[UNDECIDABLE]))
-    _unused(page, result)
-    notes(page, result.profile, result.assumptions, result.warnings)
+    captures(page, result)
+    if result.packets_read:
+        sums(page, result)
+        _reasons(page, result.summary)
+        _interfaces(page, result)
+        _rules(page, result)
+        _exempt(page, result)
+        _connections(page, result)
+        _attempts(page, result)
+        _kept(page, result, "denied", result.summary.first_denied, result.summary.verdicts[VERDICTS[DENY]])
+        _kept(page, result, "undecided", result.summary.first_undecided, int(result.summary.reasons[UNDECIDABLE]))
+        _unused(page, result)
+    notes(page, result, result.assumptions, result.warnings)
     return page.text()
 
 
@@ -39,19 +45,33 @@ def answer(page: Page, summary: Summary) -> None:
     page.line(f"{counted(summary.packets, 'packet')}{rows}: {verdicts}", "bold")
 
 
+def captures(page: Page, result: Result) -> None:
+    """The captures' names where there are several; that they are empty where they are."""
+    names = result.short_captures
+    if not result.packets_read:
+        whose = "it" if len(names) == 1 else "they"
+        held = f"{whose} held {counted(result.filtered_out, 'packet')}, none of which the filter lets through"
+        page.line(f"{', '.join(names)}: {held if result.filtered_out else 'holds no packets'}")
+    elif len(names) > 1:
+        page.table((Column("capture"), Column("file", wraps=True)), [(short, name) for name, short in names.items()])
+
+
 def sums(page: Page, result: Result) -> None:
     """Both sums, so that a reader sees them add up; the filter and the clock."""
     summary = result.summary
     verdicts = " + ".join(f"{count:,}" for count in summary.verdicts.values())
-    two = f"{summary.two_interfaces:,} judged at two interfaces"
+    two = f" + {summary.two_interfaces:,} judged at two interfaces" if len(result.labels.interfaces) > 1 else ""
     page.line(
         f"{verdicts} = {counted(summary.rows, 'row')}"
-        f" = {counted(result.packets_read, 'packet')} read + {two}"
+        f" = {counted(result.packets_read, 'packet')} read{two}"
         + (f"; {counted(result.filtered_out, 'packet')} more left out by the filter" if result.filtered_out else "")
     )
     if summary.first_time is not None and summary.last_time is not None:
         length = duration_text(summary.last_time - summary.first_time)
-        page.line(f"from {time_text(summary.first_time)} to {time_text(summary.last_time)} UTC ({length})")
+        if _has_no_date(summary):
+            page.line(f"over {length}; times are in seconds")
+        else:
+            page.line(f"from {time_text(summary.first_time)} to {time_text(summary.last_time)} UTC ({length})")
     if summary.backwards:
         page.line(f"the clock goes backwards at {counted(summary.backwards, 'packet')}; they are judged in file order")
 
@@ -101,7 +121,7 @@ def _rules(page: Page, result: Result) -> None:
             Column("allows", wraps=True),
             number("new"),
             number("packets"),
-            number("bytes", optional=True),
+            number("bytes"),
         ),
         [
             (rule.name, rule_text(rule), hits, -packets, int(summary.rule_bytes[index]))
@@ -124,57 +144,116 @@ def _exempt(page: Page, result: Result) -> None:
 
 def _connections(page: Page, result: Result) -> None:
     total = result.summary.connections
-    page.heading(f"Connections: {total:,}{_cut(total, MOST_CONNECTIONS)}")
+    order = ", those with most packets first" if total > 1 else ""
+    page.heading(f"Connections{at_interface(result)}: {total:,}{_cut(total, MOST_CONNECTIONS)}{order}")
     if total:
         columns = (
-            Column("eni", optional=True),
+            *eni_column(result),
             number("flow"),
             Column("originator -> responder", wraps=True),
             Column("state"),
-            number("sent"),
+            number("packets sent"),
+            number("received"),
+            number("bytes sent"),
             number("received"),
             Column("opened by", wraps=True),
-            Column("at packet", optional=True),
-            number("bytes sent", optional=True),
-            number("bytes received", optional=True),
         )
         page.table(columns, [_connection(row, result) for row in result.connections(MOST_CONNECTIONS)])
 
 
 def _connection(row: Connection, result: Result) -> Sequence[object]:
     state = row.state + (", ended" if row.ended else "") + (f", {row.denied:,} denied" if row.denied else "")
-    opened_at = _frame(row.capture, row.packet, result)
-    amounts = (row.sent, row.received, row.rule, opened_at, row.sent_bytes, row.received_bytes)
-    return (row.eni, row.flow, row.tuple, state, *amounts)
+    opened = f"{row.rule} at packet {frame_text(row.capture, row.packet, result)}"
+    opened += ", picked up midway" if row.midway else ""
+    amounts = (row.sent, row.received, row.sent_bytes, row.received_bytes)
+    return (*eni_cell(row.eni, result), row.flow, row.tuple, state, *amounts, opened)
+
+
+def _attempts(page: Page, result: Result) -> None:
+    groups = result.summary.attempts
+    total = len(groups.groups)
+    if not total:
+        return
+    order = ", those with most packets first" if total > 1 else ""
+    page.heading(f"Denied attempts{at_interface(result)}: {total:,}{_cut(total, MOST_ATTEMPTS)}{order}")
+    columns = (
+        *eni_column(result),
+        Column("direction"),
+        Column("source -> destination", wraps=True),
+        number("packets"),
+        Column("first at"),
+        Column("its reason"),
+    )
+    page.table(columns, [_attempt(row, result) for row in result.denied_attempts(MOST_ATTEMPTS)])
+    if groups.ungrouped:
+        page.line(f"  {counted(groups.ungrouped, 'more row')} denied, of more attempts than are kept apart")
+
+
+def _attempt(row: DeniedAttempt, result: Result) -> Sequence[object]:
+    first = (frame_text(row.capture, row.packet, result), row.reason)
+    return (*eni_cell(row.eni, result), row.direction, row.tuple, row.packets, *first)
 
 
 def _kept(page: Page, result: Result, what: str, kept: Judged, total: int) -> None:
     if not total:
         return
-    page.heading(f"First {what} packets{_cut(total, kept.verdicts.rows)}")
+    shown = min(MOST_DENIED, total)
+    every = "; -o FILE writes all" if shown < total else ""
+    page.heading(f"First {what} packets{at_interface(result)}{_cut(total, shown)}{every}")
     columns = (
         Column("packet"),
-        Column("time", optional=True),
-        Column("eni", optional=True),
-        Column("direction", optional=True),
+        Column("time"),
+        *eni_column(result),
+        Column("direction"),
         Column("source -> destination", wraps=True),
+        Column("flags"),
         Column("reason"),
-        Column("ct_state", optional=True),
+        Column("ct_state"),
     )
-    page.table(columns, [_row(cells, result) for cells in row_cells(kept, result.labels)])
+    flags = kept.packets.tcp_flags[kept.verdicts.packet].tolist()
+    rows = zip(row_cells(kept, result.labels)[:shown], flags, strict=False)
+    page.table(columns, [_row(cells, bits, result) for cells, bits in rows])
 
 
-def _row(cells: dict[str, Any], result: Result) -> Sequence[object]:
-    where = (_frame(cells["capture"], cells["packet"], result), clock_text(cells["time"], result.summary))
-    return (*where, cells["eni"] or "-", cells["direction"] or "-", row_text(cells), cells["reason"],
+def _row(cells: dict[str, Any], flags: int, result: Result) -> Sequence[object]:
+    where = (frame_text(cells["capture"], cells["packet"], result), clock_text(cells["time"], result.summary))
+    eni = eni_cell(cells["eni"] or "-", result)
+    return (*where, *eni, cells["direction"] or "-", row_text(cells), _row_flags(cells, flags), cells["reason"],
             cells["ct_state"] or "-")  # fmt: skip
 
 
+def _row_flags(cells: dict[str, Any], flags: int) -> str:
+    """TCP flags; a row whose TCP header was not read has no ports either."""
+    return flags_text(protocol_number(cells["protocol"]), flags) if cells["src_port"] is not None else ""
+
+
+def at_interface(result: Result) -> str:
+    """The one interface, told once above a table instead of in every row."""
+    return f" at {result.labels.interfaces[0]}" if len(result.labels.interfaces) == 1 else ""
+
+
+def eni_column(result: Result) -> tuple[Column, ...]:
+    """The column for the interface, where at_interface says nothing."""
+    return () if at_interface(result) else (Column("eni"),)
+
+
+def eni_cell(eni: str, result: Result) -> tuple[str, ...]:
+    """The cell of that column."""
+    return () if at_interface(result) else (eni,)
+
+
 def clock_text(nanoseconds: int, summary: Summary) -> str:
-    """The time of a packet, with the date only where the capture has several."""
+    """The time of a packet, with the date only where the capture has several, as seconds where it has none."""
+    if _has_no_date(summary):
+        return f"{nanoseconds / 1e9:.6f}"
     text = time_text(nanoseconds)
     days = {time_text(time)[:10] for time in (summary.first_time, summary.last_time) if time is not None}
     return text[11:] if len(days) == 1 else text
+
+
+def _has_no_date(summary: Summary) -> bool:
+    """Times within a day of 1970 are seconds from some start: crafted packets, a clock that was never set."""
+    return summary.first_time is not None and 0 <= summary.first_time < DAY
 
 
 def row_text(cells: dict[str, Any]) -> str:
@@ -185,9 +264,9 @@ def row_text(cells: dict[str, Any]) -> str:
     return flow_text(cells["src"], cells["dst"], protocol, cells["src_port"], cells["dst_port"])
 
 
-def _frame(capture: str, packet: int, result: Result) -> str:
-    """The frame number, with the file's name where there are several."""
-    return f"{capture}:{packet}" if len(result.labels.captures) > 1 else str(packet)
+def frame_text(capture: str, packet: int, result: Result) -> str:
+    """The frame number, with the file's short name where there are several."""
+    return f"{result.short_captures[capture]}:{packet}" if len(result.short_captures) > 1 else str(packet)
 
 
 def _unused(page: Page, result: Result) -> None:
@@ -199,9 +278,10 @@ def _unused(page: Page, result: Result) -> None:
         page.points(f"{rule.name}  ({rule_text(rule)})" for rule in unused[:MOST_RULES])
 
 
-def notes(page: Page, profile: str, assumptions: Iterable[str], warnings: Sequence[str]) -> None:
+def notes(page: Page, result: Result, assumptions: Iterable[str], warnings: Sequence[str]) -> None:
     """What the verdicts rest on; each point once."""
-    page.heading(f"Assumptions (profile {profile})")
+    changed = ", ".join(f"{name}={value}" for name, value in result.changed_settings.items())
+    page.heading(f"Assumptions (profile {result.profile}{', changed: ' if changed else ''}{changed})")
     page.points(dict.fromkeys(assumptions))
     if warnings:
         page.heading(f"Warnings: {len(dict.fromkeys(warnings))}, on standard error")

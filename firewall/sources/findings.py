@@ -48,7 +48,7 @@ class Findings:
 
     def file_error(self, file: str, text: str) -> None:
         """Note a mistake of a whole file."""
-        self.problems.append(((self.files.index(file), 0, 0), f"{file} - {text}"))
+        self.problems.append(((self.files.index(file), 0, 0), f"{file}: {text}"))
 
     def warn(self, kind: str, spot: Spot, text: str) -> None:
         """Note what a reader should know that is no mistake; the same words about the same place once."""

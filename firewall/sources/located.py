@@ -32,6 +32,8 @@ COMPRESSED_MAGICS = {bytes.fromhex("1f8b"): "gzip", bytes.fromhex("28b5"): "zstd
 
 _INTEGER = re.compile(r"-?(0|[1-9][0-9]{0,17})")
 _WORDS: dict[str, bool | None] = {"true": True, "false": False, "null": None, "~": None, "": None}
+# What YAML does not take for a word inside brackets: a plain text that starts or ends with a colon.
+_UNQUOTED_IPV6 = re.compile(r"[\s\[](?:::[0-9a-f:./]*|[0-9a-f:]+::)\s*[,}\]]", re.IGNORECASE)
 _CONTROL = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]|(?!^)\ufeff")
 _JSON_ESCAPE = re.compile(r"\\(?:u(d[89ab][0-9a-f]{2})\\u(d[c-f][0-9a-f]{2})|.)", re.IGNORECASE | re.DOTALL)
 
@@ -95,10 +97,10 @@ def _read_text(path: str | Path, findings: Findings) -> str | None:
         with Path(path).open("rb") as stream:
             data = stream.read(MAX_BYTES + 1)
     except IsADirectoryError:
-        findings.file_error(file, "this is a directory: name the rule files in it")
+        findings.file_error(file, "is a folder; name the rule files in it")
         return None
     except FileNotFoundError:
-        findings.file_error(file, "there is no such file: check the path")
+        findings.file_error(file, "no such file; check the path")
         return None
     except (OSError, ValueError) as error:  # ValueError: a null character in the path
         findings.file_error(file, f"cannot be read ({getattr(error, 'strerror', None) or error})")
@@ -106,7 +108,7 @@ def _read_text(path: str | Path, findings: Findings) -> str | None:
     if len(data) > MAX_BYTES:
         findings.file_error(file, f"larger than {MAX_BYTES >> 20} MiB: keep only the groups that are simulated")
     elif data[:4] in CAPTURE_MAGICS:
-        findings.file_error(file, "this is a packet capture, not a rule file: give the rules with --rules")
+        findings.file_error(file, "is a packet capture; a rule file was expected")
     elif data[:2] in COMPRESSED_MAGICS:
         findings.file_error(file, f"this is compressed ({COMPRESSED_MAGICS[data[:2]]}), not text: unpack it first")
     else:
@@ -139,6 +141,8 @@ def _syntax(error: yaml.YAMLError, file: str, text: str) -> tuple[Spot, str]:
     line = lines[place.line - 1] if place.line <= len(lines) else ""
     if line[place.column - 1 : place.column] == "\t" or line[: place.column].strip(" ").startswith("\t"):
         return Spot(place), "a tab cannot indent YAML: use spaces"
+    if _UNQUOTED_IPV6.search(line):
+        return Spot(place), 'inside {...} and [...] an IPv6 block stands in quotes: write "::/0"'
     what = getattr(error, "problem", None) or "cannot be read"
     context = getattr(error, "context", None)
     whole = f"{context}, {what}" if context else what

@@ -39,7 +39,7 @@ def quoted(text: str) -> str:
 
 def suggestion(word: str, known: Iterable[str]) -> str:
     """What may have been meant: the nearest known word, or all of them."""
-    words = list(known)
+    words = list(dict.fromkeys(known))
     folded = {each.casefold(): each for each in words}
     near = difflib.get_close_matches(word[:40].casefold(), folded, n=1, cutoff=0.6)
     if near:

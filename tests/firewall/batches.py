@@ -12,6 +12,7 @@ from firewall.rows import Judged, empty_verdicts
 from firewall.summary import Summary
 from firewall.verdict import DIRECTIONS, REASON_VERDICTS, REASON_WORDS
 from pcaps.batch import IPV4_PREFIX, empty_batch
+from pcaps.wire import SYN
 
 SECOND = 1_000_000_000
 START = 1_700_000_000 * SECOND
@@ -44,6 +45,7 @@ def batch(*pairs: tuple[Row, Row | list[Row]], first: int = 1) -> Judged:
     packets, verdicts = empty_batch(len(pairs)), empty_verdicts(len(rows))
     for index, (given, _) in enumerate(pairs):
         row: Row = {"frame": first + index, "time": START + (first + index) * SECOND, "family": 4, "protocol": TCP}
+        row["tcp_flags"] = SYN
         row |= {"length": 40} | given
         for name, address in (("src", row.pop("src")), ("dst", row.pop("dst"))):
             row[f"{name}_hi"], row[f"{name}_lo"] = halves(address)

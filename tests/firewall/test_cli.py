@@ -93,6 +93,8 @@ def test_a_filter_leaves_packets_out_and_counts_them(run: Run, tmp_path: Path) -
     found = report(web(run, "--json", "--filter", "tcp port 22", "-o", tmp_path / "rows.csv"))
     assert 0 < found["packets"]["read"] < everything
     assert found["packets"]["read"] + found["packets"]["filtered_out"] == everything
+    done = web(run, "-o", tmp_path / "rows.csv", "--filter", "tcp port 22")
+    assert done.err == f"eniwall: wrote {found['rows']['total']} rows to {tmp_path / 'rows.csv'}\n"
     first = csv_rows(tmp_path / "rows.csv")[0]
     assert int(first["packet"]) > 1  # numbers are the capture's
 
@@ -120,6 +122,7 @@ def test_an_address_is_an_interface_with_all_groups(run: Run) -> None:
 def test_an_interface_that_never_occurs_is_a_warning(run: Run) -> None:
     done = web(run, "--eni", "10.9.9.9")
     assert "eniwall: warning: --eni 10.9.9.9" in done.err
+    assert "; busiest of the first 56 packets: 10.0.1.10 (54, server), " in done.err
     assert "Warnings: 1, on standard error" in done.out
 
 

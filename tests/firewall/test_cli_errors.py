@@ -1,12 +1,13 @@
 """Words that do not fit and files that cannot be read: status 2, one message, never a traceback."""
 
 import struct
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from firewall import cli
-from tests.firewall.test_cli import WEB, WEB_RULES, Run
+from tests.firewall.test_cli import ENIWALL, ROOT, WEB, WEB_RULES, Run
 
 PCAP_HEADER = struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1)
 
@@ -40,12 +41,13 @@ def test_every_capturing_command_takes_the_same_words(command: str, run: Run) ->
 
 
 def test_no_capture_is_a_usage_error(run: Run) -> None:
-    assert "name one or several captures" in refused(run, "replay", "--rules", WEB_RULES)
+    told = "nothing to judge: name a capture (- is standard input), or craft packets with --craft"
+    assert told in refused(run, "replay", "--rules", WEB_RULES)
 
 
 def test_a_capture_and_crafted_packets_do_not_mix(run: Run) -> None:
     words = ("replay", WEB, "--craft", "IP()", "--rules", WEB_RULES)
-    assert "give --craft; not both" in refused(run, *words)
+    assert "captures and --craft do not go together" in refused(run, *words)
 
 
 def test_rules_are_needed(run: Run) -> None:
@@ -73,6 +75,50 @@ def test_a_header_without_packets_is_no_packets(run: Run, tmp_path: Path) -> Non
     path.write_bytes(PCAP_HEADER)
     done = run("replay", path, "--rules", WEB_RULES)
     assert (done.status, done.out.startswith("0 packets: ")) == (0, True)
+    assert f"{path}: holds no packets\n" in done.out
+    assert run("replay", path, "--rules", WEB_RULES, "--eni", "10.9.9.9").err == ""
+
+
+def test_an_interface_that_is_missing_is_the_address_with_most_packets(run: Run, tmp_path: Path) -> None:
+    rules = tmp_path / "rules.yaml"
+    rules.write_text("security_groups: {web: {ingress: [], egress: []}}\n")
+    message = refused(run, "replay", WEB, "--rules", rules)
+    assert "Busiest addresses of the first 56 packets:\n" in message
+    assert message.endswith(f"\n  for example: eniwall replay {WEB} --rules {rules} --eni 10.0.1.10\n")
+
+
+def test_for_a_crafted_packet_the_interface_is_its_destination(run: Run, tmp_path: Path) -> None:
+    rules = tmp_path / "rules.yaml"
+    rules.write_text("security_groups: {web: {ingress: [], egress: []}}\n")
+    expression = 'IP(src="192.0.2.9", dst="10.0.1.10")/UDP(dport=53)'
+    message = refused(run, "replay", "--craft", expression, "--rules", rules)
+    assert message.endswith("\n  for example: the same command with --eni 10.0.1.10\n")
+
+
+def test_a_group_on_no_interface_is_a_warning(run: Run, tmp_path: Path) -> None:
+    more = tmp_path / "more.yaml"
+    more.write_text("security_groups: {replies: {ingress: [], egress: [{type: HTTP, destination: 0.0.0.0/0}]}}\n")
+    told = "on no interface, so these rules admit nothing: security group replies"
+    assert told in run("replay", WEB, "--rules", WEB_RULES, "--rules", more).err
+    assert told not in run("replay", WEB, "--rules", WEB_RULES, "--rules", more, "--eni", "192.0.2.80").err
+
+
+def test_a_capture_named_twice_is_a_warning(run: Run) -> None:
+    done = run("replay", WEB, WEB, "--rules", WEB_RULES)
+    assert done.err == f"eniwall: warning: {WEB}: named more than once; each of its packets is judged as often\n"
+
+
+def test_a_full_disk_behind_standard_output_is_told() -> None:
+    command = [*ENIWALL, "replay", WEB, "--rules", WEB_RULES]
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(command, cwd=ROOT, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stderr) == (2, "eniwall: standard output: No space left on device\n")
+
+
+def test_the_wrong_one_of_several_expressions_is_numbered(run: Run) -> None:
+    words = ("--craft", "IP()/TCP()", "--craft", "IP()/TPC()")
+    message = refused(run, "replay", *words, "--rules", WEB_RULES)
+    assert message.startswith("eniwall: expression 2 of 2: no layer is called TPC; did you mean TCP?\n")
 
 
 def test_a_capture_cut_in_a_packet_is_judged_and_warned_of(run: Run, tmp_path: Path) -> None:
@@ -109,10 +155,12 @@ def test_every_mistake_of_a_rule_file_is_told_at_once(run: Run, tmp_path: Path) 
     ("words", "told"),
     [
         (("--set", "tcp_loose"), "write NAME=VALUE"),
+        (("--set", "nf_conntrack_tcp_loose=0"), "names stand without nf_conntrack_; write tcp_loose=0"),
+        (("--set", "net.netfilter.nf_conntrack_max=9"), "write max=9"),
         (("--set", "no_such=1"), "no_such: no such setting"),
         (("--profile", "azure"), "'azure' is not one of 'aws', 'linux'"),
         (("--eni", "web"), "--eni web: neither an address nor an interface"),
-        (("--filter", "tcp port"), "eniwall: filter 'tcp port'"),
+        (("--filter", "tcp port"), "eniwall: filter 'tcp port': can't parse filter expression: syntax error; write"),
         (("-o", "rows.txt"), "eniwall: rows.txt: the ending says what to write"),
         (("-o", "no/such/folder/rows.csv"), "does not exist; make it first"),
         (("-o", "rows.csv", "-o", "./rows.csv"), "names the same file twice"),

@@ -1,13 +1,14 @@
 """Two readings of the same packets: what differs, and the rules that the stateless one lacks."""
 
 import json
+from ipaddress import ip_address
 from typing import Any
 
 import pytest
 
 from firewall.compare import compare, read_readings
 from firewall.errors import UsageError
-from firewall.model import ICMP, UDP
+from firewall.model import ICMP, UDP, NetworkInterface, Place
 from firewall.reports.compare_report import (
     ComparedResult,
     compare_json,
@@ -67,12 +68,32 @@ def test_the_order_of_the_readings_does_not_change_the_rules() -> None:
     assert (turned.comparison.only_first, turned.comparison.only_second) == (0, 1)
 
 
-def test_a_reverse_rule_covers_the_ports_and_the_peers_that_were_seen() -> None:
+def test_a_reverse_rule_covers_the_ports_that_its_peer_was_seen_with() -> None:
     found = compared(*judged_twice(reply(port=40000), reply(OTHER, 51000), reply(port=41000)))
-    (rule,) = found.reverse_rules
+    rule, other = found.reverse_rules
     assert (rule.eni, rule.direction, rule.protocol) == ("eni-web", "egress", 6)
-    assert (rule.ports, rule.packets) == ((40000, 51000), 3)
+    assert (rule.ports, rule.packets, [str(peer) for peer in rule.peers]) == ((40000, 41000), 2, [f"{CLIENT}/32"])
+    assert (other.ports, other.packets, [str(peer) for peer in other.peers]) == ((51000, 51000), 1, [f"{OTHER}/32"])
+
+
+def test_peers_with_the_same_ports_share_a_rule() -> None:
+    (rule,) = compared(*judged_twice(reply(), reply(OTHER), reply(OTHER))).reverse_rules
+    assert (rule.ports, rule.packets) == ((40000, 40000), 3)
     assert [str(peer) for peer in rule.peers] == ["203.0.113.8/31"]  # .8 and .9 side by side
+
+
+@pytest.mark.parametrize(("place", "said"), [(None, False), (Place("web.yaml", 3), True)])
+def test_a_group_that_the_rule_file_must_list_is_said_to_have_no_effect_until_then(
+    place: Place | None, said: bool
+) -> None:
+    eni = NetworkInterface("eni-web", (ip_address(SERVER),), ("web",), place=place)
+    ours, theirs = judged_twice(reply())
+    comparison = compare((iter([ours]), iter([theirs])), READINGS)
+    results = (result(ours, interfaces=(eni,)), result(theirs, interfaces=(eni,)))
+    found = ComparedResult(READINGS, results, comparison)
+    sentence = 'without effect until eni-web lists "replies eni-web" among its security_groups in its rule file'
+    assert (sentence in compare_terminal(found)) == said
+    assert json.loads(compare_json(found))["reverse_rules"]["attach_by_hand"] == ["eni-web"] * said
 
 
 def test_each_protocol_and_family_needs_its_own_rule() -> None:

@@ -5,10 +5,12 @@ from typing import Any
 
 import pytest
 
+from conntrack.states import CT_STATES
 from firewall.reports import json_report as module
 from firewall.reports.json_report import json_report
 from firewall.reports.terminal import terminal_report
 from firewall.verdict import REASON_WORDS
+from pcaps.wire import ACK
 from tests.firewall.batches import SECOND, START, answer, batch, exchange, packet, result
 
 
@@ -32,6 +34,7 @@ def test_the_keys_of_format_1() -> None:
         "exempt",
         "unused_rules",
         "connections",
+        "denied_attempts",
         "denied",
         "undecided",
         "time",
@@ -87,7 +90,40 @@ def test_a_connection() -> None:
         "time": {"first": START + SECOND, "last": START + 3 * SECOND},
         "state": "ESTABLISHED",
         "ended": False,
+        "untracked": False,
+        "picked_up_midway": False,
     }
+
+
+def test_an_untracked_connection_says_so() -> None:
+    judged = batch((packet(), answer("untracked", flow=1, rule=0, ct_state=CT_STATES.index("UNTRACKED"))))
+    (item,) = json.loads(json_report(result(judged)))["connections"]["items"]
+    assert (item["untracked"], item["state"], item["ended"]) == (True, "untracked", False)
+
+
+def test_a_connection_whose_handshake_is_missing_was_picked_up_midway() -> None:
+    judged = batch((packet(tcp_flags=ACK), answer("rule", flow=1, rule=0, tcp_state=3, ct_state=1)))
+    (item,) = json.loads(json_report(result(judged)))["connections"]["items"]
+    assert (item["picked_up_midway"], item["state"]) == (True, "ESTABLISHED")
+
+
+def test_denied_attempts_leave_the_source_port_out() -> None:
+    rows = [(packet(ports=(port, 22)), answer("no-ingress-rule")) for port in (40000, 40001)]
+    found = json.loads(json_report(result(batch(*rows))))["denied_attempts"]
+    assert (found["total"], found["listed"], found["rows_without_group"]) == (1, 1, 0)
+    assert found["items"] == [
+        {
+            "eni": "eni-web",
+            "direction": "ingress",
+            "src": "203.0.113.9",
+            "dst": "10.0.1.10",
+            "protocol": "tcp",
+            "icmp_type": None,
+            "dst_port": 22,
+            "first": {"capture": "web.pcap", "packet": 1, "reason": "no-ingress-rule"},
+            "packets": 2,
+        }
+    ]
 
 
 def test_a_list_that_is_cut_says_how_much_there_is(monkeypatch: pytest.MonkeyPatch) -> None:

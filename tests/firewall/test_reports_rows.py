@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from firewall.columns import COLUMNS, row_cells
-from firewall.errors import EniwallError, UsageError
+from firewall.errors import UsageError
 from firewall.labels import Labels, encodable
 from firewall.reports import rows as row_files
 from firewall.reports.rows import csv_word, open_rows
@@ -175,7 +175,7 @@ def test_a_file_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
     path = tmp_path / "rows.csv"
     path.mkdir()
     with (
-        pytest.raises(EniwallError, match=r"rows\.csv: cannot be written: Is a directory"),
+        pytest.raises(UsageError, match=r"rows\.csv: is a folder; name a file in it"),
         open_rows(str(path), LABELS),
     ):
         pass
@@ -184,5 +184,27 @@ def test_a_file_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
 def test_parquet_without_polars_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "polars", None)
     path = str(tmp_path / "rows.parquet")
-    with pytest.raises(UsageError, match=r"pip install 'eniwall\[parquet\]'"), open_rows(path, LABELS):
+    with (
+        pytest.raises(UsageError, match=r"polars; write .csv or .jsonl, or install it .*-m pip install polars"),
+        open_rows(path, LABELS),
+    ):
         pass
+
+
+@pytest.mark.parametrize("ending", ["csv", "jsonl"])
+def test_the_format_follows_the_name_given_not_what_a_link_leads_to(ending: str, tmp_path: Path) -> None:
+    link, target = tmp_path / f"rows.{ending}", tmp_path / "elsewhere.txt"
+    link.symlink_to(target)
+    with open_rows(str(link), LABELS) as writer:
+        writer.write(exchange())
+    assert link.is_symlink()
+    assert target.read_text().startswith("capture,packet," if ending == "csv" else '{"capture": "web.pcap"')
+
+
+def test_links_in_a_circle_end_in_a_file_of_that_name(tmp_path: Path) -> None:
+    one, other = tmp_path / "one.csv", tmp_path / "other.csv"
+    one.symlink_to(other)
+    other.symlink_to(one)
+    with open_rows(str(one), LABELS) as writer:
+        writer.write(exchange())
+    assert len(one.read_text().splitlines()) == 6

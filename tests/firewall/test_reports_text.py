@@ -4,9 +4,11 @@ from ipaddress import ip_network
 
 import pytest
 
+from conntrack.states import CT_STATES
 from firewall.labels import Labels, address_text, duration_text, flow_text, rule_text, time_text
 from firewall.model import ICMP, TCP, UDP, GroupPeer, PrefixListPeer, Rule
 from firewall.reports.terminal import MOST_CONNECTIONS, terminal_report
+from pcaps.wire import ACK, SYN
 from tests.firewall.batches import LABELS, answer, batch, exchange, halves, packet, result
 
 ESCAPE = "\x1b"
@@ -18,7 +20,7 @@ def test_the_answer_comes_first() -> None:
 
 def test_both_sums_are_printed() -> None:
     text = terminal_report(result(exchange()))
-    assert "3 + 1 + 0 + 1 = 5 rows = 5 packets read + 0 judged at two interfaces\n" in text
+    assert "3 + 1 + 0 + 1 = 5 rows = 5 packets read\n" in text
 
 
 def test_a_packet_with_two_rows_is_said_in_the_answer() -> None:
@@ -38,10 +40,16 @@ def test_a_clock_that_goes_backwards_is_said() -> None:
     assert "the clock goes backwards at 1 packet" in terminal_report(result(judged))
 
 
-def test_no_packets_are_a_report_too() -> None:
+def test_a_capture_without_packets_is_said_to_have_none_and_no_table_is_empty() -> None:
     text = terminal_report(result())
-    assert text.startswith("0 packets: 0 ALLOW, 0 DENY, 0 EXEMPT, 0 NOT_EVALUATED\n")
-    assert "Connections: 0\n" in text
+    assert text.startswith("0 packets: 0 ALLOW, 0 DENY, 0 EXEMPT, 0 NOT_EVALUATED\nweb.pcap: holds no packets\n")
+    assert "By reason" not in text
+    assert "Connections" not in text
+
+
+def test_a_filter_that_leaves_nothing_is_not_an_empty_capture() -> None:
+    text = terminal_report(result(filtered_out=7))
+    assert "web.pcap: it held 7 packets, none of which the filter lets through\n" in text
 
 
 def section(text: str, title: str) -> list[list[str]]:
@@ -52,8 +60,8 @@ def section(text: str, title: str) -> list[list[str]]:
 
 def test_reasons_carry_their_meaning() -> None:
     rows = section(terminal_report(result(exchange())), "By reason")
-    meaning = ["new", "outbound", "flow,", "and", "no", "egress", "rule", "allows", "it"]
-    assert ["DENY", "no-egress-rule", "1", *meaning] in rows
+    meaning = "not part of a connection that the table holds, and no egress rule allows it"
+    assert ["DENY", "no-egress-rule", "1", *meaning.split()] in rows
 
 
 def test_rules_carry_what_they_allow_and_what_came_of_them() -> None:
@@ -67,8 +75,8 @@ def test_a_rule_that_admitted_nothing_is_named() -> None:
 
 
 def test_connections_say_who_opened_them_and_how() -> None:
-    rows = section(terminal_report(result(exchange())), "Connections: 1")
-    line = "eni-web 1 203.0.113.9:40000 -> 10.0.1.10:80 tcp ESTABLISHED 2 1 web:ingress[0] 1 100 1,500"
+    rows = section(terminal_report(result(exchange())), "Connections at eni-web: 1")
+    line = "1 203.0.113.9:40000 -> 10.0.1.10:80 tcp ESTABLISHED 2 1 100 1,500 web:ingress[0] at packet 1"
     assert line.split() in rows
 
 
@@ -81,7 +89,7 @@ def test_a_closed_connection_is_ended() -> None:
 def test_other_protocols_say_whether_anything_came_back(replies: int, state: str) -> None:
     opener = (packet(protocol=UDP), answer("rule", flow=1, rule=0))
     reply = (packet(protocol=UDP), answer("established", "egress", flow=1, rule=0))
-    rows = section(terminal_report(result(batch(opener, *[reply] * replies))), "Connections: 1")
+    rows = section(terminal_report(result(batch(opener, *[reply] * replies))), "Connections at eni-web: 1")
     assert state in rows[1]
 
 
@@ -89,13 +97,63 @@ def test_a_list_that_is_cut_says_so() -> None:
     flows = MOST_CONNECTIONS + 5
     judged = batch(*((packet(), answer("rule", flow=flow, rule=0)) for flow in range(1, flows + 1)))
     text = terminal_report(result(judged))
-    assert f"Connections: {flows} ({MOST_CONNECTIONS} of {flows} shown)" in text
+    shown = f"({MOST_CONNECTIONS} of {flows} shown), those with most packets first"
+    assert f"Connections at eni-web: {flows} {shown}\n" in text
 
 
 def test_denied_packets_are_listed_with_their_frame_and_reason() -> None:
     rows = section(terminal_report(result(exchange())), "First denied packets")
-    line = "4 22:13:24.000000 eni-web egress 10.0.1.10:50000 -> 198.51.100.7:443 tcp no-egress-rule NEW"
+    line = "4 22:13:24.000000 egress 10.0.1.10:50000 -> 198.51.100.7:443 tcp SYN no-egress-rule NEW"
     assert line.split() in rows
+
+
+def test_the_interface_stands_in_every_row_where_there_are_several() -> None:
+    labels = Labels(("a.pcap",), ("eni-a", "eni-b"), LABELS.rules)
+    judged = batch((packet(), answer("no-ingress-rule", eni=1)), (packet(), answer("rule", eni=0, flow=1, rule=0)))
+    text = terminal_report(result(judged, labels=labels))
+    assert section(text, "Denied attempts: 1")[1][:2] == ["eni-b", "ingress"]
+    assert section(text, "Connections: 1")[1][:2] == ["eni-a", "1"]
+
+
+def test_denied_packets_are_grouped_by_what_they_tried() -> None:
+    tries = [(packet(ports=(port, 22)), answer("no-ingress-rule")) for port in range(40000, 40008)]
+    judged = batch((packet(ports=(40000, 23)), answer("no-ingress-rule")), *tries)
+    text = terminal_report(result(judged))
+    rows = section(text, "Denied attempts at eni-web: 2, those with most packets first")
+    assert rows[1] == ["ingress", "203.0.113.9", "->", "10.0.1.10:22", "tcp", "8", "2", "no-ingress-rule"]
+    assert rows[2] == ["ingress", "203.0.113.9", "->", "10.0.1.10:23", "tcp", "1", "1", "no-ingress-rule"]
+    assert "First denied packets at eni-web (5 of 9 shown); -o FILE writes all\n" in text
+
+
+@pytest.mark.parametrize(
+    ("ct_state", "flags", "state", "opened"),
+    [
+        ("UNTRACKED", ACK, "untracked", "web:ingress[0] at packet 1\n"),
+        ("NEW", ACK, "ESTABLISHED", "web:ingress[0] at packet 1, picked up midway\n"),
+        ("NEW", SYN, "ESTABLISHED", "web:ingress[0] at packet 1\n"),
+    ],
+)
+def test_a_connection_says_if_it_is_untracked_or_was_picked_up_midway(
+    ct_state: str, flags: int, state: str, opened: str
+) -> None:
+    row = answer("rule", flow=1, rule=0, tcp_state=3, ct_state=CT_STATES.index(ct_state))
+    text = terminal_report(result(batch((packet(tcp_flags=flags), row))))
+    assert f"tcp  {state} " in text
+    assert f"  {opened}" in text
+
+
+def test_settings_that_were_changed_are_told() -> None:
+    assert "Assumptions (profile aws)\n" in terminal_report(result(exchange(), settings={"tcp_loose": "1"}))
+    text = terminal_report(result(exchange(), settings={"tcp_loose": "0", "udp_timeout": 2}))
+    assert "Assumptions (profile aws, changed: tcp_loose=0, udp_timeout=2)\n" in text
+
+
+def test_times_near_1970_are_seconds() -> None:
+    judged = batch((packet(time=0), answer("rule")), (packet(time=1_500_000), answer("no-ingress-rule")))
+    text = terminal_report(result(judged))
+    assert "\nover 0.002 s; times are in seconds\n" in text
+    assert section(text, "First denied")[1][:2] == ["2", "0.001500"]
+    assert "1970" not in text
 
 
 def test_undecided_packets_are_listed() -> None:
@@ -109,6 +167,17 @@ def test_frames_of_several_captures_carry_the_file() -> None:
     assert section(terminal_report(result(judged, labels=labels)), "First denied")[1][0] == "b.pcap:1"
 
 
+@pytest.mark.parametrize(
+    ("names", "short"), [(("x/a.pcap", "y/b.pcap"), "b.pcap"), (("x/a.pcap", "y/a.pcap"), "2"), (("x/a",) * 2, "1")]
+)
+def test_long_names_of_captures_stand_once(names: tuple[str, ...], short: str) -> None:
+    judged = batch((packet(capture=1), answer("no-ingress-rule")))
+    text = terminal_report(result(judged, labels=Labels(names, LABELS.interfaces, LABELS.rules)))
+    several = len(set(names)) > 1
+    assert section(text, "First denied")[1][0] == (f"{short}:1" if several else "1")
+    assert text.count(names[1]) == several
+
+
 def test_assumptions_are_listed_and_warnings_counted() -> None:
     text = terminal_report(result(exchange(), warnings=("web.pcap: cut in the middle of packet 6",)))
     assert "Assumptions (profile aws)\n  - Every connection is tracked.\n" in text
@@ -116,7 +185,7 @@ def test_assumptions_are_listed_and_warnings_counted() -> None:
 
 
 def test_a_pipe_gets_no_colours_and_no_broken_lines() -> None:
-    labels = Labels(LABELS.captures, ("eni-" + "x" * 300,), LABELS.rules, LABELS.exempt)
+    labels = Labels(LABELS.captures, ("eni-" + "x" * 300, "eni-b"), LABELS.rules, LABELS.exempt)
     text = terminal_report(result(exchange(), labels=labels))
     assert ESCAPE not in text
     assert all("ingress" in line for line in text.splitlines() if "x" * 300 in line and "egress" not in line)
@@ -131,6 +200,21 @@ def test_a_terminal_gets_lines_of_its_width(width: int, monkeypatch: pytest.Monk
 
     text = terminal_report(result(exchange()), width)
     assert max(len(Text.from_ansi(line).plain) for line in text.splitlines()) <= width
+
+
+@pytest.mark.parametrize("width", [60, 80, 100, 120])
+def test_no_word_is_cut_at_the_edge_of_a_terminal(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    labels = Labels(LABELS.captures, ("eni-0123456789abcdef0", "eni-b"), LABELS.rules, LABELS.exempt)
+    ends = ("2001:db8:1111:2222:3333:4444:5555:6666", "2001:db8:aaaa:bbbb:cccc:dddd:eeee:ffff")
+    flow = [(packet(*ends, family=6, length=1_234_567_890), answer("rule", flow=1, rule=0, ct_state=1))] * 2447
+    judged = batch(*flow, (packet(*ends, family=6), answer("no-ingress-rule", ct_state=1)))
+    wide = set(terminal_report(result(judged, labels=labels)).split())
+    from rich.text import Text
+
+    narrow = Text.from_ansi(terminal_report(result(judged, labels=labels), width)).plain
+    assert wide - set(narrow.split()) == set()
+    assert "2,447" in narrow
 
 
 def test_verdicts_are_coloured_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:

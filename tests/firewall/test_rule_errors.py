@@ -94,6 +94,7 @@ def test_five_mistakes_are_all_reported_with_line_column_and_cure(tmp_path: Path
         ("type: HTTP, source: ^[10.0.0.1]", "source", "exactly one source per rule: write one rule for each"),
         ("type: HTTP, source: ^web", "source", "'web' is a security group: write sg:web"),
         ("type: HTTP, source: ^sg:wbe", "source", "no security group 'wbe': did you mean web?"),
+        ("type: HTTP, source: ^sg:zzz", "source", "no security group 'zzz': known here: web"),
         ("type: HTTP, source: ^80", "source", "80 is no source: write a CIDR, sg:NAME or pl:NAME"),
         ('type: HTTP, source: ^"sg-\\x7f"', "source", "holds a control character: delete it"),
         ("protocol: ^[6], source: 10.0.0.1", "protocol", "a list is no protocol"),
@@ -173,7 +174,7 @@ def test_an_egress_rule_with_a_source_is_told_to_name_its_destination(tmp_path: 
         ("{}", ":1:1 - the file is empty"),
         ("{security_groups: {}, SecurityGroups: []}", "write two files and give both"),
         ("{SecurityGroupRules: []}", "describe-security-group-rules is not read"),
-        ("{security_groups: {}}", " - no file defines a security group"),
+        ("{security_groups: {}}", ": no file defines a security group"),
     ],
 )
 def test_a_mistake_around_the_rules_is_placed_and_cured(tmp_path: Path, text: str, says: str) -> None:
@@ -256,12 +257,12 @@ def test_a_missing_file_a_folder_a_capture_and_a_wrong_encoding_each_get_one_lin
     with pytest.raises(RuleFileError) as caught:
         load_rules(*paths)
     assert caught.value.problems == [
-        f"{tmp_path}/capture - this is a packet capture, not a rule file: give the rules with --rules",
-        f"{tmp_path}/pcapng - this is a packet capture, not a rule file: give the rules with --rules",
-        f"{tmp_path}/gzip - this is compressed (gzip), not text: unpack it first",
-        f"{tmp_path}/latin - not UTF-8 text (byte 5, line 1): save the file as UTF-8",
-        f"{tmp_path}/missing - there is no such file: check the path",
-        f"{tmp_path} - this is a directory: name the rule files in it",
+        f"{tmp_path}/capture: is a packet capture; a rule file was expected",
+        f"{tmp_path}/pcapng: is a packet capture; a rule file was expected",
+        f"{tmp_path}/gzip: this is compressed (gzip), not text: unpack it first",
+        f"{tmp_path}/latin: not UTF-8 text (byte 5, line 1): save the file as UTF-8",
+        f"{tmp_path}/missing: no such file; check the path",
+        f"{tmp_path}: is a folder; name the rule files in it",
     ]
 
 

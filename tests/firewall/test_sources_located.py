@@ -137,8 +137,9 @@ def test_a_byte_order_mark_is_no_character_of_the_file(tmp_path: Path) -> None:
         ("a: &b [*b]\n", ":1:8 a[0] - *b has no complete &b before it"),
         ("[a]: b\n", ":1:1 - a key must be one word: a list or mapping cannot be a key"),
         ('ok: 1\na: "\x07"\n', r":2:5 - the character '\x07' cannot stand in YAML or JSON: delete it"),
-        ("", " - the file is empty: write security_groups: and the groups below it"),
-        ("# nothing\n", " - the file is empty: write security_groups: and the groups below it"),
+        ("a: {b: ::/0}\n", ':1:8 - inside {...} and [...] an IPv6 block stands in quotes: write "::/0"'),
+        ("", ": the file is empty: write security_groups: and the groups below it"),
+        ("# nothing\n", ": the file is empty: write security_groups: and the groups below it"),
     ],
 )
 def test_what_yaml_would_take_or_word_badly_is_said_with_its_place(tmp_path: Path, text: str, problem: str) -> None:

@@ -1,40 +1,49 @@
 """Kernel and engine on the same trace: where they differ, and the fewest packets that show it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from tests.netfilter.engine import Engine, Judged, Row
-from tests.netfilter.generate import Packet, Trace, flow_of
+from tests.netfilter.engine import Judged, Row
+from tests.netfilter.generate import Packet, Trace
 from tests.netfilter.kernel import Answer, Kernel, Timed
 
 NOT_TRACKED = "-"  # never reached conntrack (a bad IPv4 header, a fragment that was held): no entry is asked for
+Judge = Callable[[Trace, Sequence[int]], Judged]  # tests.netfilter.engine.judge, here or in a process of its own
+NO_STATE = ""  # nor is there one to ask for
 MOST_TIMED_TRIES = 3  # each takes seconds
 
 
 class Difference(NamedTuple):
-    """Packet `index` of a trace, and both answers."""
+    """Packet number `at` of a trace, from 0, and both answers."""
 
-    index: int
+    at: int
     kernel: Answer
     engine: Row
 
     def __str__(self) -> str:
-        kernel, engine = (" ".join(comparable(said)) for said in (self.kernel, self.engine))
         words = f" ({self.kernel.reason})" if self.kernel.reason else ""
-        return f"packet {self.index + 1}: kernel {kernel}{words}, eniwall {engine} ({self.engine.reason})"
+        ours = f"eniwall {said(self.engine)} ({self.engine.reason})"
+        return f"packet {self.at + 1}: kernel {said(self.kernel)}{words}, {ours}"
 
 
-def comparable(said: Answer | Row) -> tuple[str, str, str]:
-    """Verdict, ct state, and the entry's state."""
-    return said.verdict, said.ct, said.state if said.ct != NOT_TRACKED else NOT_TRACKED
+def said(answer: Answer | Row) -> str:
+    """Verdict, ct state and the entry's state."""
+    return f"{answer.verdict} {answer.ct} {answer.state}"
+
+
+def agree(kernel: Answer, engine: Row) -> bool:
+    """The same verdict and ct state, and the same state of the entry where there is something to compare."""
+    if (kernel.verdict, kernel.ct) != (engine.verdict, engine.ct):
+        return False
+    return kernel.ct == NOT_TRACKED or kernel.state in (NO_STATE, engine.state)
 
 
 def differences(answers: Sequence[Answer], judged: Judged) -> list[Difference]:
     """Every packet on which kernel and engine do not say the same."""
     return [
-        Difference(index, kernel, engine)
-        for index, (kernel, engine) in enumerate(zip(answers, judged.rows, strict=True))
-        if comparable(kernel) != comparable(engine)
+        Difference(at, kernel, engine)
+        for at, (kernel, engine) in enumerate(zip(answers, judged.rows, strict=True))
+        if not agree(kernel, engine)
     ]
 
 
@@ -44,33 +53,36 @@ def ask_kernel(kernel: Kernel, trace: Trace) -> list[Answer]:
     return kernel.replay(Timed(packet.due, packet.frame) for packet in trace.packets)
 
 
-def compare(kernel: Kernel, engine: Engine, trace: Trace) -> list[Difference]:
+def compare(kernel: Kernel, judge: Judge, trace: Trace) -> list[Difference]:
     """Both on one trace."""
     answers = ask_kernel(kernel, trace)
-    return differences(answers, engine.judge(trace, [answer.time for answer in answers]))
+    return differences(answers, judge(trace, [answer.time for answer in answers]))
 
 
-def shrunk(kernel: Kernel, engine: Engine, trace: Trace, index: int) -> Trace:
-    """The shortest part of the flow of packet `index` that still shows a difference at its end.
+def shrunk(kernel: Kernel, judge: Judge, trace: Trace, difference: Difference) -> Trace:
+    """The shortest part of the differing packet's flow in which it still differs, as far as was tried.
 
-    The whole trace up to that packet where the flow alone does not show it.
+    The whole trace where the flow alone does not show it.
     """
+    culprit = trace.packets[difference.at]
+    open_ended = difference.kernel.state == NO_STATE  # then later packets decide too
+    until = len(trace.packets) if open_ended else difference.at + 1
 
     def fails(packets: Sequence[Packet]) -> bool:
-        found = compare(kernel, engine, trace.with_packets(tuple(packets)))
-        return any(one.index == len(packets) - 1 for one in found)
+        found = compare(kernel, judge, trace.with_packets(tuple(packets)))
+        return any(packets[one.at] is culprit for one in found)
 
-    kept = list(flow_of(trace, index))
+    kept = [packet for packet in trace.packets[:until] if packet.flow == culprit.flow]
     if not fails(kept):
-        return trace.with_packets(trace.packets[: index + 1])
+        return trace.with_packets(trace.packets[:until])
     size, tries = max(len(kept) // 2, 1), 0
     while not (trace.timed and tries > MOST_TIMED_TRIES):
         at = 0
         removed = False
-        while at < len(kept) - 1:
-            fewer = kept[:at] + kept[min(at + size, len(kept) - 1) :]
+        while at < len(kept):
+            fewer = kept[:at] + kept[at + size :]
             tries += 1
-            if fails(fewer):
+            if any(packet is culprit for packet in fewer) and fails(fewer):
                 kept, removed = fewer, True
             else:
                 at += size

@@ -28,7 +28,8 @@ from tests.reference_frames import (
 AF_INET, AF_INET6 = 2, 10
 EXTENSION_HEADERS = (HOP_BY_HOP, ROUTING, AUTHENTICATION, DESTINATION_OPTIONS)
 WITH_PORTS = (TCP, UDP, UDP_LITE, SCTP)
-LEAST_HEADER = {TCP: 20, UDP: 8, UDP_LITE: 8, SCTP: 12}
+FIRST_FRAGMENT = {TCP: 20, UDP: 8, ICMPV6: 8}  # bytes of the transport header that it must hold
+PPP = b"\x88\x0b"
 ICMP_ERRORS = (3, 4, 5, 11, 12)
 ICMP_QUERIES = (0, 8, 13, 14, 15, 16, 17, 18)
 ICMPV6_QUERIES = (128, 129, 139, 140)
@@ -51,6 +52,7 @@ class Network(NamedTuple):
     stop: int
     datagram: tuple[bytes, ...] | None
     offset: int
+    more: bool = False
 
 
 def network_of(frame: bytes) -> Network | None:
@@ -71,6 +73,19 @@ def network_at(data: bytes, at: int, family: int) -> Network | None:
     return _ipv4(data, at) if family == 4 else _ipv6(data, at)
 
 
+def stands_alone(ip: Network, data: bytes) -> bool:
+    """An IPv6 fragment that the kernel judges by itself, never with the others of its datagram.
+
+    A first one without its whole transport header (RFC 8200 section 4.5), or one that is not the last and
+    not a multiple of 8 bytes long (net/ipv6/netfilter/nf_conntrack_reasm.c).
+    """
+    if ip.family == 4 or ip.datagram is None:
+        return False
+    if ip.more and (ip.stop - ip.transport) % 8:
+        return True
+    return ip.offset == 0 and min(len(data), ip.stop) < ip.transport + FIRST_FRAGMENT.get(ip.protocol, 1)
+
+
 def _ipv4(data: bytes, at: int) -> Network:
     fragment = int.from_bytes(data[at + 6 : at + 8])
     src, dst, protocol = data[at + 12 : at + 16], data[at + 16 : at + 20], data[at + 9]
@@ -82,11 +97,11 @@ def _ipv4(data: bytes, at: int) -> Network:
 def _ipv6(data: bytes, at: int) -> Network:
     src, dst = data[at + 8 : at + 24], data[at + 24 : at + 40]
     stop = at + 40 + int.from_bytes(data[at + 4 : at + 6])
-    kind, at, datagram, offset = data[at + 6], at + 40, None, 0
+    kind, at, datagram, offset, more = data[at + 6], at + 40, None, 0, False
     while not offset and len(data) >= at + 8:
         if kind == FRAGMENT:
             fragment = int.from_bytes(data[at + 2 : at + 4])
-            offset = fragment & 0xFFF8
+            offset, more = fragment & 0xFFF8, bool(fragment & 1)
             datagram = (src, dst, data[at + 4 : at + 8]) if fragment & 0xFFF9 else datagram
             kind, at = data[at], at + 8
         elif kind in EXTENSION_HEADERS:
@@ -94,7 +109,7 @@ def _ipv6(data: bytes, at: int) -> Network:
             kind, at = data[at], at + size
         else:
             break
-    return Network(6, src, dst, kind, at, stop, datagram, offset)
+    return Network(6, src, dst, kind, at, stop, datagram, offset, more)
 
 
 def is_error(ip: Network, data: bytes) -> bool:
@@ -119,19 +134,14 @@ def quoted_network(ip: Network, data: bytes) -> Network | None:
 
 
 def conntrack_key(ip: Network, data: bytes) -> tuple[int, bytes] | None:
-    """(address family, CTA_TUPLE_ORIG) of the packet, of the quoted one for an ICMP error; None if it has none.
-
-    A header that is not whole finds no entry here: no tracker gets as far as its entry.
-    """
+    """(address family, CTA_TUPLE_ORIG) of the packet, of the quoted one for an ICMP error; None if it has none."""
     data = data[: ip.stop]
     if is_error(ip, data):
         quoted = quoted_network(ip, data)
         if quoted is None or is_error(quoted, data):
             return None
         ip = quoted
-    elif len(data) < ip.transport + LEAST_HEADER.get(ip.protocol, 0):
-        return None
-    if ip.offset:
+    if ip.offset or ip.transport > len(data):
         return None
     part = _protocol_part(ip, data[ip.transport : ip.transport + 8])
     if part is None:
@@ -153,7 +163,7 @@ def _protocol_part(ip: Network, head: bytes) -> bytes | None:
         return attribute(first, head[4:6]) + attribute(first + 1, head[:1]) + attribute(first + 2, head[1:2])
     if ip.protocol == GRE:
         pptp = len(head) >= 8 and head[1] & 7 == 1
+        if pptp and head[2:4] != PPP:  # RFC 2637 section 4.1
+            return None
         return attribute(2, b"\0\0") + attribute(3, head[6:8] if pptp else b"\0\0")
     return b""
-
-

@@ -47,9 +47,7 @@ def judge(trace: Trace, times: Sequence[int]) -> Judged:
     options = {name: str(value) for name, value in trace.options.items() if name != "checksum"}
     firewall = Firewall(rule_set(rules, [str(one) for one in trace.addresses]), profile="linux", settings=options)
     first = times[0] if times else 0
-    frames = timed(
-        (START + time - first, packet.frame) for time, packet in zip(times, trace.packets, strict=True)
-    )
+    frames = timed((START + time - first, packet.frame) for time, packet in zip(times, trace.packets, strict=True))
     rows, raw = [], b""
     for judged in firewall.replay(frames):
         columns = judged.verdicts

@@ -64,8 +64,8 @@ CLASSES: dict[str, PacketClass] = {
     "udp-lite-odd": PacketClass(3, True, lambda rng, number: UdpLiteWalk(draw_ends(rng, number))),
     "sctp": PacketClass(8, True, lambda rng, number: SctpWalk(draw_ends(rng, number))),
     "errors": PacketClass(0, True, None),
-    "redirects": PacketClass(0, False, None),
-    "fragments": PacketClass(0, False, None),
+    "redirects": PacketClass(0, True, None),
+    "fragments": PacketClass(0, True, None),
     "dressing": PacketClass(0, True, None),  # VLAN tags, IP options, extension headers, padding, hop limits
 }
 ALL_CLASSES = frozenset(CLASSES)
@@ -181,10 +181,11 @@ class Mixer:
             self._last[flow] = datagram
         if "dressing" in self._classes and rng.random() < 0.08:
             datagram = dressed(rng, datagram)
-        if "fragments" in self._classes and len(datagram.body) > 8 and rng.random() < 0.12:
+        whole = FRAGMENT not in datagram.extensions
+        if "fragments" in self._classes and whole and len(datagram.body) > 8 and rng.random() < 0.12:
             self._datagrams += 1
-            whole = replace(datagram, ident=self._datagrams)
-            frames = [ethernet(piece) for piece in pieces(rng, whole)]
+            cut = replace(datagram, ident=self._datagrams, good_checksum=True)
+            frames = [ethernet(piece) for piece in pieces(rng, cut)]
             self._backlog.extend((flow, frame) for frame in frames[1:])
             return flow, frames[0]
         vlans = (5,) if "dressing" in self._classes and rng.random() < 0.02 else ()
@@ -208,10 +209,7 @@ def pieces(rng: Random, whole: Datagram) -> list[bytes]:
     size = rng.choice((8, 16, 24, LARGEST_PIECE))
     size = max(size, -(-len(whole.body) // 12) + 7 & ~7)  # not more than a dozen pieces
     offsets = list(range(0, len(whole.body), size))
-    made = [
-        ip_fragment(whole, at, whole.body[at : at + size], more=at + size < len(whole.body))
-        for at in offsets
-    ]
+    made = [ip_fragment(whole, at, whole.body[at : at + size], more=at + size < len(whole.body)) for at in offsets]
     chance = rng.random()
     if chance < 0.25:
         rng.shuffle(made)
@@ -226,9 +224,3 @@ def pieces(rng: Random, whole: Datagram) -> list[bytes]:
         at = rng.choice(offsets[:-1])
         made.insert(rng.randrange(1, len(made) + 1), ip_fragment(whole, at, whole.body[at : at + size + 8], more=True))
     return made or [ip_packet(whole)]
-
-
-def flow_of(trace: Trace, index: int) -> tuple[Packet, ...]:
-    """The packets of the flow of packet `index`, up to it."""
-    flow = trace.packets[index].flow
-    return tuple(packet for packet in trace.packets[: index + 1] if packet.flow == flow)

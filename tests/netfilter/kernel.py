@@ -17,7 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
 
-from tests.netfilter.dissect import Network, conntrack_key, network_of
+from tests.netfilter.dissect import Network, conntrack_key, is_error, network_of, stands_alone
 from tests.netfilter.namespaces import MACS, MTU, Namespaces, visiting
 from tests.netfilter.netlink import Entry, LogReader, Table
 from tests.netfilter.ruleset import LOG_GROUP, nft_ruleset
@@ -45,7 +45,9 @@ class Timed(NamedTuple):
 class Answer(NamedTuple):
     """Letters as in `tests.recorded.Config`, the time of sending (ns), the rule that accepted, the kernel's words.
 
-    `state` is the letter of a TCP entry's state, `+` for an entry of another protocol, `-` for none.
+    `state` is the letter of a TCP entry's state, `+` for an entry of another protocol, `-` for none, and
+    empty where there is none to ask for: a fragment, whose datagram is not known before its last one, and
+    an ICMP error that was not related to what it quotes.
     """
 
     verdict: str
@@ -65,15 +67,20 @@ class Kernel:
 
     def __init__(self, addresses: Iterable[Address], *, reasons: bool = False) -> None:
         self._addresses = {address.packed for address in addresses}
+        self._reasons = reasons
         self._affinity = os.sched_getaffinity(0)
-        self._untouched: dict[str, str] = {}
         self._sent = 0
+        self._open()
+
+    def _open(self) -> None:
+        self._untouched: dict[str, str] = {}
+        self._fragments_wait = False
         self._namespaces = Namespaces()
         try:
             with visiting(self._namespaces.firewall):
-                if reasons:
+                if self._reasons:
                     _log_reasons()
-                self._log = LogReader(LOG_GROUP, *([REASON_GROUP] if reasons else []))
+                self._log = LogReader(LOG_GROUP, *([REASON_GROUP] if self._reasons else []))
                 self._table = Table()
             self._sockets = self._namespaces.packet_sockets()
             self._wait_for_bridge()
@@ -81,15 +88,13 @@ class Kernel:
             self._namespaces.close()
             raise
 
-    def configure(self, rules: Sequence[Rule], options: Mapping[str, int] | None = None) -> None:
-        """Load rules, set conntrack sysctls (names without `nf_conntrack_`), forget every connection."""
-        self._namespaces.load(nft_ruleset(rules))
-        with visiting(self._namespaces.firewall):
-            for name, value in (self._untouched | DEFAULT_OPTIONS | dict(options or {})).items():
-                path = option_path(name)
-                self._untouched.setdefault(name, path.read_text().strip())
-                path.write_text(str(value))
-        self._table.flush()
+    def close(self) -> None:
+        """Take the namespaces away."""
+        for end in self._sockets.values():
+            end.close()
+        self._log.close()
+        self._table.close()
+        self._namespaces.close()
 
     def __enter__(self) -> Self:
         # On one CPU a frame and the marker behind it stay in order, whatever the softirqs do.
@@ -98,11 +103,20 @@ class Kernel:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         os.sched_setaffinity(0, self._affinity)
-        for end in self._sockets.values():
-            end.close()
-        self._log.close()
-        self._table.close()
-        self._namespaces.close()
+        self.close()
+
+    def configure(self, rules: Sequence[Rule], options: Mapping[str, int] | None = None) -> None:
+        """Load rules, set conntrack sysctls (names without `nf_conntrack_`), forget every connection and fragment."""
+        if self._fragments_wait:  # there is no way to flush them
+            self.close()
+            self._open()
+        self._namespaces.load(nft_ruleset(rules))
+        with visiting(self._namespaces.firewall):
+            for name, value in (self._untouched | DEFAULT_OPTIONS | dict(options or {})).items():
+                path = option_path(name)
+                self._untouched.setdefault(name, path.read_text().strip())
+                path.write_text(str(value))
+        self._table.flush()
 
     def replay(self, frames: Iterable[Timed]) -> list[Answer]:
         """What happened to each frame, in order. All fragments carry their datagram's answer."""
@@ -118,8 +132,9 @@ class Kernel:
             _wait_until(start + frame.due)
             answer = self._judge(side, frame.data, ip)
             answers.append(answer)
-            if ip.datagram is not None:
+            if ip.datagram is not None and not stands_alone(ip, frame.data):
                 _settle(answers, waiting, ip.datagram)
+        self._fragments_wait |= any(answer.verdict == HELD for answer in answers)
         return answers
 
     def _side(self, ip: Network | None) -> str | None:
@@ -141,7 +156,9 @@ class Kernel:
         verdict = FORWARDED if came_out else HELD if ip.datagram is not None and ct == "-" else DROPPED
         key = conntrack_key(ip, data)
         entry = self._table.get(*key) if key is not None else None
-        return Answer(verdict, ct, entry_letter(entry), sent, rule, "; ".join(reasons), state_letter(entry))
+        unknown = ip.datagram is not None or (ct == "I" and is_error(ip, data))
+        state = "" if unknown else state_letter(entry)
+        return Answer(verdict, ct, entry_letter(entry), sent, rule, "; ".join(reasons), state)
 
     def _send(self, side: str, data: bytes) -> bool:
         """Send a frame and its marker; whether anything came out before the marker."""

@@ -117,7 +117,7 @@ class LogReader:
 
     def drain(self) -> list[Logged]:
         """What was logged since the last call."""
-        found = []
+        found: list[Logged] = []
         while True:
             try:
                 data = self._channel.recv(LARGEST_MESSAGE)

@@ -19,6 +19,7 @@ NO_MACS = bytes(12)  # the sender writes its own
 VLAN = 0x8100
 NOP, WSCALE, SACK_OK, SACK, TIMESTAMP = 1, 3, 4, 5, 8
 M32 = 0xFFFFFFFF
+ATOMIC = M32  # identification of whole datagrams with a fragment header; no other has it
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ def _ipv6(datagram: Datagram, payload: bytes, following: int) -> bytes:
 def _extension(kind: int, following: int) -> bytes:
     """Eight bytes of an extension header; a fragment header here is that of a whole datagram (RFC 6946)."""
     if kind == FRAGMENT:
-        return struct.pack(">BBHI", following, 0, 0, 7)
+        return struct.pack(">BBHI", following, 0, 0, ATOMIC)
     return bytes([following, 0, 1, 4, 0, 0, 0, 0])  # PadN (RFC 8200 section 4.2)
 
 

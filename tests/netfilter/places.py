@@ -52,7 +52,9 @@ def draw_rules(rng: Random) -> tuple[Rule, ...]:
     return tuple(rule for rule in CANDIDATES if rng.random() < share)
 
 
-def _rule(direction: str, protocol: int, peer: str, ports: tuple[int, int] | None = None, kind: int | None = None) -> Rule:
+def _rule(
+    direction: str, protocol: int, peer: str, ports: tuple[int, int] | None = None, kind: int | None = None
+) -> Rule:
     return Rule(direction, protocol, ip_network(peer), ports, kind)  # type: ignore[arg-type]  # a literal in every row
 
 

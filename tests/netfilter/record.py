@@ -11,6 +11,7 @@ import argparse
 import json
 import platform
 import struct
+import sys
 from collections.abc import Mapping, Sequence
 from ipaddress import ip_address, ip_network
 from pathlib import Path
@@ -165,7 +166,9 @@ def check(folder: Path) -> list[str]:
         told = configs[recorded["same_as"]] if "same_as" in recorded else recorded
         answers = replay_case(setting, recorded["options"])
         had = zip(told["verdicts"], told["ct"], strict=True)
-        differing = [index + 1 for index, (answer, pair) in enumerate(zip(answers, had, strict=True)) if answer[:2] != pair]
+        differing = [
+            index + 1 for index, (answer, pair) in enumerate(zip(answers, had, strict=True)) if answer[:2] != pair
+        ]
         if differing:
             lines.append(f"{folder.name} {name}: packets {differing}")
     return lines
@@ -183,8 +186,7 @@ def main() -> int:
             lines += check(folder)
         else:
             record(folder)
-    for line in lines:
-        print(line)
+    sys.stdout.writelines(f"{line}\n" for line in lines)
     return 1 if lines else 0
 
 

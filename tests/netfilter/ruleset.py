@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable
 
+from tests.netfilter.namespaces import SIDES
 from tests.recorded import Rule
 from tests.reference_frames import ICMP, ICMPV6, SCTP, TCP, UDP, UDP_LITE
-from tests.netfilter.namespaces import SIDES
 
 WITH_PORTS = {TCP: "tcp", UDP: "udp", SCTP: "sctp", UDP_LITE: "udplite"}
 WITH_TYPES = {ICMP: "icmp", ICMPV6: "icmpv6"}

@@ -9,22 +9,23 @@ Exit status 1 if they do not.
 """
 
 import argparse
+import sys
 import time
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 
-from tests.netfilter.compare import Difference, ask_kernel, comparable, differences, shrunk
+from tests.netfilter.compare import Difference, agree, ask_kernel, differences, said, shrunk
 from tests.netfilter.engine import Engine, Judged
 from tests.netfilter.generate import ALL_CLASSES, CLASSES_ON, PHASE_WIDTH, SECOND, Trace, draw_trace
-from tests.netfilter.kernel import HELD, Answer, Kernel
+from tests.netfilter.kernel import Answer, Kernel
 from tests.netfilter.namespaces import missing
 from tests.netfilter.places import ADDRESSES
 from tests.netfilter.record import write_case
 
 ROUND = 10_000  # packets
-TIMED_ROUND = 4_000  # packets in six bursts, each over before the next sixth of a second
+TIMED_ROUND = 2_400  # packets in six bursts, each over before the next sixth of a second
 TIMED_EVERY = 5  # rounds
 PACKETS_A_FLOW = 40
 LONGEST_ROUND = 2.5 * SECOND  # ns; the shortest timeout of an untouched kernel is SCTP's 3 s
@@ -40,7 +41,7 @@ class Totals:
     late: int = 0  # packets of rounds that this machine was too slow for
     differing: int = 0
     unequal: int = 0  # rounds in which compiled and interpreted were not the same bytes
-    kinds: dict[tuple[object, ...], int] = field(default_factory=dict)
+    kinds: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass
@@ -61,38 +62,21 @@ class Comparison:
         self.totals = Totals()
         self._write = write
         self._compiled, self._interpreted = Engine("compiled"), Engine("interpreted")
-        self._kernel: Kernel | None = None
+        self._kernel = Kernel(ADDRESSES).__enter__()
 
     def start(self, seed: int, classes: frozenset[str], packets: int, *, timed: bool) -> Round:
         """Draw a trace, send it through the kernel, hand it to both engines."""
-        trace = draw_trace(Random(seed), packets, max(packets // PACKETS_A_FLOW, 1), classes, timed=timed)  # noqa: S311
-        answers = self._ask(trace)
-        times = [answer.time for answer in answers]
-        return Round(
-            seed, trace, answers, self._compiled.start(trace, times), self._interpreted.start(trace, times)
-        )
-
-    def _ask(self, trace: Trace) -> list[Answer]:
-        """The kernel's answers; new namespaces next time if fragments are still waiting in these."""
-        if self._kernel is None:
-            self._kernel = Kernel(ADDRESSES).__enter__()
+        trace = draw_trace(Random(seed), packets, max(packets // PACKETS_A_FLOW, 1), classes, timed=timed)
         answers = ask_kernel(self._kernel, trace)
-        if any(answer.verdict == HELD for answer in answers):
-            self.close_kernel()
-        return answers
-
-    def close_kernel(self) -> None:
-        """Take the namespaces away."""
-        if self._kernel is not None:
-            self._kernel.__exit__(None, None, None)
-            self._kernel = None
+        times = [answer.time for answer in answers]
+        return Round(seed, trace, answers, self._compiled.start(trace, times), self._interpreted.start(trace, times))
 
     def finish(self, one: Round) -> None:
         """Compare, and say what differs."""
         compiled, interpreted = one.compiled.result(), one.interpreted.result()
         if compiled.raw != interpreted.raw:
             self.totals.unequal += 1
-            print(f"seed {one.seed}: compiled and interpreted differ")
+            say(f"seed {one.seed}: compiled and interpreted differ")
         if not in_time(one.trace, one.answers):
             self.totals.late += len(one.answers)
             return
@@ -101,32 +85,37 @@ class Comparison:
         self.totals.differing += len(found)
         seen_flows: set[int] = set()
         for difference in found:
-            flow = one.trace.packets[difference.index].flow
+            flow = one.trace.packets[difference.at].flow
             if flow not in seen_flows:
                 seen_flows.add(flow)
                 self._tell(one, difference)
 
     def _tell(self, one: Round, difference: Difference) -> None:
         """The first of its kind with the fewest packets that show it; the others are counted."""
-        frame = one.trace.packets[difference.index].frame
-        kind = (*comparable(difference.kernel), *comparable(difference.engine), difference.engine.reason, frame[12:14])
+        kind = f"kernel {said(difference.kernel)}, eniwall {said(difference.engine)} {difference.engine.reason}"
         self.totals.kinds[kind] = self.totals.kinds.get(kind, 0) + 1
         if self.totals.kinds[kind] > 1 or len(self.totals.kinds) > MOST_SHOWN:
             return
-        print(f"seed {one.seed} options {dict(one.trace.options)}: {difference}", flush=True)
+        say(f"seed {one.seed} options {dict(one.trace.options)}: {difference}")
         with Kernel(ADDRESSES, reasons=True) as kernel:
-            small = shrunk(kernel, self._compiled, one.trace, difference.index)
+            small = shrunk(kernel, self._compiled.judge, one.trace, difference)
             show(kernel, self._compiled, small)
         if self._write is not None:
-            folder = self._write / f"live_{one.seed}_{difference.index + 1}"
+            folder = self._write / f"live_{one.seed}_{difference.at + 1}"
             write_case(folder, small, f"found by seed {one.seed}: {difference}")
-            print(f"  written to {folder}")
+            say(f"  written to {folder}")
 
     def close(self) -> None:
         """End the engines, take the namespaces away."""
-        self.close_kernel()
+        self._kernel.__exit__(None, None, None)
         for engine in (self._compiled, self._interpreted):
             engine.__exit__(None, None, None)
+
+
+def say(line: str) -> None:
+    """One line, at once."""
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
 
 
 def in_time(trace: Trace, answers: list[Answer]) -> bool:
@@ -143,11 +132,11 @@ def show(kernel: Kernel, engine: Engine, trace: Trace) -> None:
     answers = ask_kernel(kernel, trace)
     rows = engine.judge(trace, [answer.time for answer in answers]).rows
     lines = list(zip(trace.packets, answers, rows, strict=True))
-    print(f"  {len(lines)} packets show it:")
+    say(f"  {len(lines)} packets show it:")
     for packet, answer, row in lines[-SHOWN:]:
-        star = " " if comparable(answer) == comparable(row) else "*"
-        said = f"kernel {' '.join(comparable(answer))} eniwall {' '.join(comparable(row))} ({row.reason})"
-        print(f"  {star} {said:<48} {packet.frame[12:92].hex()} {answer.reason}")
+        star = " " if agree(answer, row) else "*"
+        both = f"kernel {said(answer)} eniwall {said(row)} ({row.reason})"
+        say(f"  {star} {both:<48} {packet.frame[12:92].hex()} {answer.reason}")
 
 
 def run(packets: int, seed: int, classes: frozenset[str], write: Path | None) -> Totals:
@@ -174,7 +163,7 @@ def run(packets: int, seed: int, classes: frozenset[str], write: Path | None) ->
 def tell_progress(totals: Totals, seconds: float) -> None:
     """One line for all that was done so far."""
     late = f", {totals.late} not compared (this machine was too slow)" if totals.late else ""
-    print(f"{totals.packets} packets compared, {totals.differing} disagreements{late}, {seconds:.0f} s", flush=True)
+    say(f"{totals.packets} packets compared, {totals.differing} disagreements{late}, {seconds:.0f} s")
 
 
 def main() -> int:
@@ -193,7 +182,7 @@ def main() -> int:
         parser.exit(2, f"{lack}\n")
     totals = run(asked.packets, asked.seed, classes, asked.write)
     for kind, count in totals.kinds.items():
-        print(f"{count} flows: kernel {' '.join(map(str, kind[:3]))}, eniwall {' '.join(map(str, kind[3:7]))}")
+        say(f"{count} flows: {kind}")
     return 1 if totals.differing or totals.unequal else 0
 
 

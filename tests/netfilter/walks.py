@@ -80,7 +80,9 @@ class IcmpWalk:
         kind = rng.choice(QUERIES[family])[ends != self.ends]
         if rng.random() < 0.1:
             kind = rng.choice(ODD_TYPES[family] + QUERIES[family][0])
-        body = icmp(kind, rng.choice((0, 0, 0, 0, 1)), rng.choice((1, 2, self.ends.src_port)), bytes(rng.choice((0, 8, 56))))
+        body = icmp(
+            kind, rng.choice((0, 0, 0, 0, 1)), rng.choice((1, 2, self.ends.src_port)), bytes(rng.choice((0, 8, 56)))
+        )
         if rng.random() < 0.03:
             body = body[: rng.randrange(8)]
         return Datagram(ends.src, ends.dst, ICMP if family == 4 else ICMPV6, body)
@@ -189,7 +191,9 @@ def error_about(rng: Random, quoted: Datagram, *, redirects: bool) -> Datagram:
     if receiver in PEERS[family]:
         sender = ENI[family]  # the only way there is from the interface
     kind = REDIRECT if redirects and family == 6 and rng.random() < 0.3 else rng.choice(ERRORS[family])
-    quote = wrong_quote(rng, ip_packet(quoted)) if rng.random() < 0.4 else ip_packet(quoted)[: rng.choice((28, 48, 128))]
+    quote = (
+        wrong_quote(rng, ip_packet(quoted)) if rng.random() < 0.4 else ip_packet(quoted)[: rng.choice((28, 48, 128))]
+    )
     if kind == REDIRECT:
         return redirect(rng, quoted, receiver, quote)
     body = icmp(kind, rng.choice((0, 1, 3, 4)), 0, quote, rng.choice((0, 1400)))

@@ -200,7 +200,10 @@ def test_a_time_that_is_none_is_shown(written: str) -> None:
     [
         ("IP()/Tpc(dport=22)", "no layer is called Tpc; did you mean TCP?", "Tpc"),
         ("IP()/TCP(dprt=22)", "TCP has no field dprt; did you mean dport?", "dprt"),
-        ("IP()/TCP(dport=70000)", "TCP cannot be built: 'H' format requires 0 <= number <= 65535", "70000"),
+        ("IP()/TCP(dport=70000)", "dport: 70000 is outside 0 to 65535", "70000"),
+        ("IP()/UDP(dport=-1)", "dport: -1 is outside 0 to 65535", "-1"),
+        ("IP(ttl=300)", "ttl: 300 is outside 0 to 255", "300"),
+        ("IP()/TCP(seq=4294967296)", "seq: 4294967296 is outside 0 to 4294967295", "4294967296"),
         ('IP()/TCP(flags="Q")', "flags: 'Q' is none of the flags FSRPAUECN", '"Q"'),
         ("IP()/TCP(flags=512)", "flags: 512 is outside 0 to 511", "512"),
         ("Ether()/Dot1Q(vlan=4096)", "vlan: 4096 is outside 0 to 4095", "4096"),
