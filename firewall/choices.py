@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from conntrack import states
 from firewall import verdict
-from firewall.rows import Judged, VerdictBatch
+from firewall.rows import Judged
 from pcaps.wire import ICMP, ICMPV6, SYN, TCP
 
 Mask = NDArray[np.bool_]
@@ -101,7 +101,7 @@ CHOICES = (
 def count_choices(judged: Judged, counts: Counter[str]) -> None:
     """Add the rows that each choice decided; it is never an `established` one, and most are."""
     rows = np.flatnonzero(judged.verdicts.reason != verdict.ESTABLISHED)
-    judged = Judged(judged.packets, VerdictBatch(*(column[rows] for column in judged.verdicts)))
+    judged = Judged(judged.packets, judged.verdicts.take(rows))
     for choice in CHOICES:
         counts[choice.name] += int(np.count_nonzero(choice.decided(judged)))
 

@@ -154,7 +154,7 @@ class Summary:
 
 def take_rows(judged: Judged, rows: NDArray[np.intp]) -> Judged:
     """The verdict rows named, each with a packet row of its own, copied."""
-    verdicts = VerdictBatch._make(column[rows] for column in judged.verdicts)
+    verdicts = judged.verdicts.take(rows)
     packets = judged.packets.take(verdicts.packet.astype(np.intp))
     return Judged(packets, verdicts._replace(packet=np.arange(len(rows), dtype=np.int32)))
 
