@@ -15,7 +15,7 @@ INTERPRETED = -m "not root and not slow and not compiled_only"
 INSTALLED = .venv/.installed
 INSTALLED_DEV = .venv/.installed-dev
 
-.PHONY: help demo test lint format docs bench samples coverage clean distclean
+.PHONY: help demo test lint format docs netfilter bench samples coverage clean distclean
 
 help:  ## print this list (the default)
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -39,6 +39,9 @@ format: $(INSTALLED_DEV)  ## format the code and mend what ruff can mend
 
 docs: $(INSTALLED_DEV)  ## make the generated documents again
 	$(BIN)/python -m docs.generate
+
+netfilter: $(INSTALLED_DEV)  ## compare 200,000 random packets with the running kernel (root, Linux)
+	$(BIN)/python -m tests.netfilter.run --packets 200000
 
 bench: $(INSTALLED_DEV)  ## measure packets a second beside tcpdump
 	ENIWALL_ENGINE=compiled $(BIN)/python -m benchmarks

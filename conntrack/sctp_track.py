@@ -146,12 +146,13 @@ def check_tag(entry: Entry, direction: int, code: int, tag: int, has_data: bool,
 
 
 @kernel
-def note_init(entry: Entry, direction: int, tag: int) -> None:
-    """An INIT names the tag that the other direction must carry."""
+def note_init(entry: Entry, direction: int, old: int, tag: int) -> None:
+    """An INIT names the tag that the other direction must carry; with a tag that is known it is no new one."""
     peer = 1 - direction
-    if i64(entry["side"][direction]) and i64(entry["side"][peer]):
-        entry["side"][peer] = 0
-    entry["side"][direction] = SENT_INIT
+    if old == NONE or i64(entry["tags"][peer]) != tag:
+        if i64(entry["side"][direction]) and i64(entry["side"][peer]):
+            entry["side"][peer] = 0
+        entry["side"][direction] = SENT_INIT
     entry["tags"][peer] = tag
 
 
@@ -200,7 +201,7 @@ def track_sctp(entry: Entry, direction: int, p: Packet, settings: Settings, now:
         if new == SCTP_INVALID:
             return STATE
         if code == INIT:
-            note_init(entry, direction, i64(p["sctp_init_tag"]))
+            note_init(entry, direction, old, i64(p["sctp_init_tag"]))
             # an INIT sent again does not keep an entry alive
             unchanged = unchanged or (new == CLOSED and old == CLOSED and i64(entry["use"]) == LIVE)
         elif code == INIT_ACK and not note_init_ack(entry, direction, i64(p["sctp_init_tag"])):

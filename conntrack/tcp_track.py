@@ -132,7 +132,7 @@ def answers_ignored_syn(entry: Entry, direction: int, flag_class: int, p: Packet
 
 @kernel
 def adopt_ignored_syn(entry: Entry, direction: int) -> None:
-    """Take the window data that were noted from the ignored SYN; forget this side's."""
+    """Take the window data that were noted from the ignored SYN; forget this side's, but that it is liberal."""
     opener = i64(entry["last_direction"])
     entry["end"][opener] = entry["last_end"]
     entry["max_end"][opener] = entry["last_end"]
@@ -141,7 +141,9 @@ def adopt_ignored_syn(entry: Entry, direction: int) -> None:
     flags = i64(entry["last_flags"]) & ~CHALLENGE_ACK_EXPECTED
     entry["last_flags"] = flags
     entry["side"][opener] = flags
+    liberal = i64(entry["side"][direction]) & BE_LIBERAL
     clear_side(entry, direction)
+    entry["side"][direction] = liberal
 
 
 @kernel
@@ -223,8 +225,9 @@ def answers_noted_segment(entry: Entry, direction: int, state: int, p: Packet) -
     status = i64(entry["status"])
     last = i64(entry["last_class"])
     other_side = i64(entry["last_direction"]) != direction
-    half_open = (status & SEEN_REPLY != 0 and last == CLASS_SYN) or (status & ASSURED == 0 and last == CLASS_ACK)
-    if half_open and other_side and i64(p["tcp_ack"]) == i64(entry["last_end"]):
+    of_syn = status & SEEN_REPLY != 0 and last == CLASS_SYN and other_side
+    of_ack = status & ASSURED == 0 and last == CLASS_ACK  # whichever side sent it
+    if (of_syn or of_ack) and i64(p["tcp_ack"]) == i64(entry["last_end"]):
         return True
     return (
         state == SYN_SENT

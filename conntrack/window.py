@@ -39,7 +39,9 @@ def segment_end(p: Packet) -> int:
 
 @kernel
 def note_options(entry: Entry, side: int, p: Packet) -> None:
-    """Window scale and SACK-permitted of a SYN; BE_LIBERAL outlives them."""
+    """Window scale and SACK-permitted of a SYN; BE_LIBERAL outlives them, and no option at all changes nothing."""
+    if i64(p["tcp_has_options"]) == 0:
+        return
     bits = i64(entry["side"][side]) & BE_LIBERAL
     scale = i64(p["tcp_wscale"])
     if scale != NO_WSCALE:

@@ -92,6 +92,7 @@ class PacketBatch:
     tcp_window: NDArray[np.uint16]  # as on the wire, unscaled
     tcp_wscale: NDArray[np.uint8]  # RFC 7323 shift, NO_WSCALE where the option is absent
     tcp_sack_permitted: NDArray[np.uint8]  # RFC 2018
+    tcp_has_options: NDArray[np.uint8]  # 1: there are options, of whatever kind
     tcp_sack: NDArray[np.uint32]  # right-most SACK edge, or tcp_ack where there is none
     payload: NDArray[np.int64]  # bytes behind the TCP header, by IP length; of a fragment: from payload_at on
 

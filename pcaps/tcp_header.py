@@ -84,12 +84,14 @@ def read_tcp(data: Bytes, at: int, end: int, stop: int, p: Packet) -> int:
     p["tcp_window"] = u16(data, at + TCP_WINDOW)
     p["tcp_wscale"] = NO_WSCALE
     p["tcp_sack_permitted"] = 0
+    p["tcp_has_options"] = 0
     p["tcp_sack"] = p["tcp_ack"]
     header = (u8(data, at + TCP_DATA_OFFSET) >> 4) * 4
     if header < TCP_HEADER or at + header > stop:
         return BAD_TRANSPORT
     p["payload"] = stop - at - header
     if header > TCP_HEADER:
+        p["tcp_has_options"] = 1
         if at + header > end and i64(p["tcp_flags"]) & SYN:
             return TRUNCATED  # a SYN's options set the connection's window scale
         read_options(data, at + TCP_HEADER, min(at + header, end), p)

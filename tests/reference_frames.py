@@ -46,6 +46,7 @@ class Tcp:
     scale: int | None
     sack_permitted: bool
     sack_edges: tuple[int, ...]
+    has_options: bool
 
 
 def ip_of_frame(frame: bytes) -> Ip | None:
@@ -129,7 +130,7 @@ def read_tcp(ip: Ip) -> Tcp | None:
             sack_permitted = True
         elif kind == 5 and value and len(value) % 8 == 0:
             edges += [int.from_bytes(value[at + 4 : at + 8]) for at in range(0, len(value), 8)]
-    return Tcp(flags, seq, ack, end & 0xFFFFFFFF, window, scale, sack_permitted, tuple(edges))
+    return Tcp(flags, seq, ack, end & 0xFFFFFFFF, window, scale, sack_permitted, tuple(edges), header > 20)
 
 
 def _tcp_options(options: bytes) -> list[tuple[int, bytes]]:

@@ -130,7 +130,7 @@ class TcpTracker(Marks):
                 self._note_ignored(tcp, kind, way)
                 return Verdict.ACCEPT
             old, new = "SYN_SENT", "SYN_RECV"  # both ends are in step, only the entry was not
-            self.sides[1 - way], self.sides[way] = self.ignored_syn, Side()
+            self.sides[1 - way], self.sides[way] = self.ignored_syn, Side(liberal=self.sides[way].liberal)
             self.challenge = False
         if self.challenge and (old, new, kind, last.kind, last.way) == ("LAST_ACK", "TIME_WAIT", "ACK", "SYN", 1 - way):
             self.challenge = False  # the answer to that SYN (RFC 5961 section 4), not to the last FIN
@@ -195,8 +195,8 @@ class TcpTracker(Marks):
             if not established or tcp.seq == peer.maxack or behind_data:
                 return None, new
             new = self.state  # not exact: the peer may answer with a challenge ACK (RFC 5961 section 3)
-        answers = (self.seen_reply and last.kind == "SYN") or (not self.assured and last.kind == "ACK")
-        if answers and last.way != way and tcp.ack == last.end:
+        of_syn = self.seen_reply and last.kind == "SYN" and last.way != way
+        if (of_syn or (not self.assured and last.kind == "ACK")) and tcp.ack == last.end:
             return Fit.ACCEPT, new
         if (self.state, last.kind, last.way, last.ack) == ("SYN_SENT", "ACK", 1, tcp.seq):
             return Fit.ACCEPT, new
@@ -228,7 +228,11 @@ class TcpTracker(Marks):
         new = sender.maxwin == 0
         again = self.state in {"SYN_SENT", "SYN_RECV"} and after(tcp.end, sender.end)
         if tcp.flags & SYN and (new or again):
-            sender = self.sides[way] = Side.of_syn(tcp, liberal=sender.liberal)
+            if tcp.has_options:
+                sender = self.sides[way] = Side.of_syn(tcp, liberal=sender.liberal)
+            else:  # no options at all: what was known of them stays
+                sender.end = sender.maxend = tcp.end
+                sender.maxwin = max(tcp.window, 1)
             if way == 1 and not (sender.scale_offered and receiver.scale_offered):
                 sender.scale = receiver.scale = 0
             return not tcp.flags & ACK and (new or way == 1)

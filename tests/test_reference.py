@@ -8,6 +8,9 @@ from tests.reference import Twin
 NOT_MODELLED = {
     "fragments_v4": "the twin reassembles nothing",
     "sctp_association": "the twin knows no SCTP",
+    "live_sctp_init_again": "the twin knows no SCTP",
+    "live_sctp_init_collides": "the twin knows no SCTP",
+    "live_atomic_fragment_with_a_known_id": "the twin reassembles nothing",
 }
 # The recorder asked the kernel for GRE's entry with key 0; a PPTP packet's entry has its call id as key.
 OTHER_TUPLE_RECORDED = {"other_protocols": {4, 5, 6}}

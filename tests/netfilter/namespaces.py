@@ -30,7 +30,7 @@ BRIDGE_SYSCTLS = {
     "bridge-nf-call-arptables": 0,
     "bridge-nf-filter-vlan-tagged": 1,
 }
-SETNS = ctypes.CDLL(None, use_errno=True).setns if os.name == "posix" else None
+SETNS = getattr(ctypes.CDLL(None, use_errno=True), "setns", None) if os.name == "posix" else None  # Linux alone has it
 
 
 def missing() -> str:
