@@ -1,4 +1,4 @@
-# Everything runs in .venv, which the first target that needs it makes; nothing needs root but `samples`.
+# Everything runs in .venv, which the first target that needs it makes; nothing needs root but `samples` and `netfilter`.
 # Written for GNU make 3.81 (macOS has it) and POSIX tools; run on Debian, not on macOS.
 #
 #   make PYTHON=/path/to/python3 TARGET     makes .venv with that Python
