@@ -120,7 +120,13 @@ SWITCHES = (
     ),
     Switch("untracked", "off", "aws", ("off", "aws"), "aws: what rules leave open both ways is not tracked"),
     Switch("early_drop", "1", "0", OFF_ON, "a full table drops a connection that is not assured for a new one"),
-    Switch("checksum", "0", "0", OFF_ON, "wrong transport checksums are invalid; offload leaves them unset"),
+    Switch(
+        "checksum",
+        "0",
+        "0",
+        OFF_ON,
+        "wrong transport checksums of whole packets are invalid; offload leaves them unset",
+    ),
     Switch("ip_checksum", "1", "0", OFF_ON, "a wrong IPv4 header checksum is dropped"),
 )
 SWITCH_NAMES = tuple(row.name for row in SWITCHES)

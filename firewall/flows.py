@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from conntrack.states import NEW, UNTRACKED
 from firewall.rows import Judged
-from firewall.verdict import ALLOW
+from firewall.verdict import ALLOW, DENY, NOT_EVALUATED
 from pcaps.wire import SYN, TCP
 
 FIRST_SIZE = 1024
@@ -44,6 +44,7 @@ FLOW = np.dtype(
         ("received", np.int64),  # packets allowed the other way
         ("received_bytes", np.int64),
         ("denied", np.int64),  # rows with the flow's tuple that were denied
+        ("undecided", np.int64),  # and those that could not be judged
         ("errors", np.int64),  # ICMP errors that quote the flow, whatever their verdict
     ],
     align=True,
@@ -74,7 +75,8 @@ class Flows:
         for way, name in ((allowed & forward, "sent"), (allowed & ~forward, "received")):
             np.add.at(table[name], flow[way], 1)
             np.add.at(table[f"{name}_bytes"], flow[way], length[way])
-        np.add.at(table["denied"], flow[~allowed & ~quoting], 1)
+        for way, name in ((DENY, "denied"), (NOT_EVALUATED, "undecided")):
+            np.add.at(table[name], flow[(verdicts.verdict[rows] == way) & ~quoting], 1)
         np.add.at(table["errors"], flow[quoting], 1)
         table["last_time"][flow[allowed]] = packets.time[packet[allowed]]
         table["tcp_state"][flow] = verdicts.tcp_state[rows]

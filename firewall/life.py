@@ -175,6 +175,8 @@ class Watch:
         """The story so far of a flow that was found."""
         if self.opened is None or self.now is None:
             raise ValueError(f"flow {self.flow} was opened for the scout, but not for the follower")
+        if not self.now.tracked:
+            return Life(self.opened, tuple(self.steps), End(Fate.UNTRACKED, None), now)
         fate = Fate.HELD if self.now.expires > now else Fate.TIMED_OUT
         end = self.end or End(fate, self.now.expires, self._closed_by())
         return Life(self.opened, tuple(self.steps), end, now)
@@ -197,8 +199,8 @@ class Watch:
             ct_state=CT_STATES[int(row.ct_state)],
             before=state_word(before),
             after=state_word(after),
-            expires=after.expires if after else None,
-            left=after.expires_in if after else None,
+            expires=after.expires if after and after.tracked else None,
+            left=after.expires_in if after and after.tracked else None,
             why=REASONS[EXPIRED].meaning if late else cause(packet, reply, row, before, after),
         )
 

@@ -42,6 +42,7 @@ class Fate(StrEnum):
     DELETED = "deleted"  # a reset was the only answer
     REPLACED = "replaced"  # a SYN used the port again
     DROPPED = "dropped"  # it made room for a new connection in a full table
+    UNTRACKED = "untracked"  # every packet meets the rules; there never was an entry
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,7 @@ class End:
     """How far a connection came; `by` deleted or replaced it, `late` was the first to find it gone."""
 
     fate: Fate
-    expires: int  # ns since 1970: when it would be, or was, too late
+    expires: int | None  # ns since 1970: when it would be, or was, too late; None where there was no entry
     closed_by: Step | None = None  # the packet that led to TIME_WAIT or CLOSE
     by: Step | None = None
     late: Step | None = None

@@ -35,8 +35,10 @@ REASONS = (
     Reason("no-egress-rule", DENY, "not part of a connection that the table holds, and no egress rule allows it"),
     Reason("mid-stream", DENY, "TCP without an entry that cannot open one"),
     Reason("bad-flags", DENY, "a set of TCP flags that cannot be"),
-    Reason("bad-header", DENY, "the transport header cannot be read"),
-    Reason("invalid-state", DENY, "does not fit the state of its connection"),
+    Reason("bad-header", DENY, "the transport header cannot be read, or its checksum is wrong (checksum=1)"),
+    Reason(
+        "invalid-state", DENY, "does not fit the state of its connection, or answers one that the table does not hold"
+    ),
     Reason("out-of-window", DENY, "outside the sequence window of its connection"),
     Reason("expired", DENY, "its connection was tracked, but idled past its timeout"),
     Reason("icmp-unrelated", DENY, "an ICMP error about no connection that the table holds"),

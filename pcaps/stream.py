@@ -117,7 +117,7 @@ class Stream:
         self.position, self.filled = 0, tail
         try:
             room = self.data[tail:].data  # a memoryview
-            count = self._bytes.readinto(room)  # type: ignore[attr-defined]  # BinaryIO lacks it
+            count = self._bytes.readinto1(room)  # type: ignore[attr-defined]  # what was unpacked before damage counts
         except (EOFError, zlib.error, gzip.BadGzipFile, OSError) as error:
             self.fault = f"its compressed data is damaged or cut ({error})"
             count = 0

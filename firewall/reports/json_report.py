@@ -117,6 +117,7 @@ def _connection(connection: Connection) -> dict[str, Any]:
         "sent": {"packets": connection.sent, "bytes": connection.sent_bytes},
         "received": {"packets": connection.received, "bytes": connection.received_bytes},
         "denied": connection.denied,
+        "undecided": connection.undecided,
         "icmp_errors": connection.icmp_errors,
         "time": {"first": connection.first_time, "last": connection.last_time},
         "state": connection.state,

@@ -42,6 +42,7 @@ class Connection:
     received: int  # packets allowed to it
     received_bytes: int
     denied: int
+    undecided: int
     icmp_errors: int  # that quote it
     first_time: int  # ns
     last_time: int
@@ -137,6 +138,7 @@ class Result:
             received=row["received"],
             received_bytes=row["received_bytes"],
             denied=row["denied"],
+            undecided=row["undecided"],
             icmp_errors=row["errors"],
             first_time=row["first_time"],
             last_time=row["last_time"],

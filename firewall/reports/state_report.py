@@ -21,6 +21,7 @@ from firewall.labels import counted, duration_text, flow_text, printable, protoc
 from firewall.model import TCP, UDP
 from firewall.reports.json_report import dumped
 from firewall.reports.page import Column, Page, number
+from firewall.reports.terminal import UNDECIDED_RULE
 from firewall.state import End, Fate, Life, State, Step
 from pcaps.wire import GRE, ICMP, ICMPV6, SCTP, UDPLITE
 
@@ -112,7 +113,7 @@ def life_report(life: Life, captures: Sequence[str], width: int | None = None) -
     """The life of one connection; `width` is the terminal's, None for a pipe or a file."""
     page = Page(width)
     flow = life.connection
-    rule = flow.rule or "no rule (undecidable)"
+    rule = flow.rule or UNDECIDED_RULE
     page.line(f"{flow.eni} flow {flow.flow}: {tuple_line(flow)}, opened by {rule}", "bold")
     page.line(f"from {time_text(life.steps[0].time)} UTC; -> is the opener's direction, <- the other")
     page.line()
@@ -192,6 +193,8 @@ def end_lines(life: Life, captures: Sequence[str]) -> list[str]:
     if end.closed_by is not None:
         word = RESTS[end.closed_by.after]
         lines.append(f"{word} by packet {name_of(end.closed_by, several=several)} ({end.closed_by.after})")
+    if end.expires is None:
+        return [*lines, "not tracked: the rules judge every packet of it, and it has no entry in the table"]
     when = f"{time_text(end.expires)} UTC"
     if end.fate is Fate.HELD:
         left = duration_text(end.expires - life.now)

@@ -15,6 +15,7 @@ MOST_CONNECTIONS = 20
 MOST_RULES = 20
 MOST_ATTEMPTS = 10
 MOST_DENIED = 5
+UNDECIDED_RULE = "no rule (undecidable)"
 DAY = 86_400_000_000_000  # ns
 
 
@@ -162,11 +163,12 @@ def _connections(page: Page, result: Result) -> None:
 
 
 def _connection(row: Connection, result: Result) -> Sequence[object]:
-    state = row.state + (", ended" if row.ended else "") + (f", {row.denied:,} denied" if row.denied else "")
-    opened = f"{row.rule} at packet {frame_text(row.capture, row.packet, result)}"
+    counts = ((row.denied, "denied"), (row.undecided, "undecided"))
+    words = [row.state, *(["ended"] if row.ended else []), *(f"{count:,} {word}" for count, word in counts if count)]
+    opened = f"{row.rule or UNDECIDED_RULE} at packet {frame_text(row.capture, row.packet, result)}"
     opened += ", picked up midway" if row.midway else ""
     amounts = (row.sent, row.received, row.sent_bytes, row.received_bytes)
-    return (*eni_cell(row.eni, result), row.flow, row.tuple, state, *amounts, opened)
+    return (*eni_cell(row.eni, result), row.flow, row.tuple, ", ".join(words), *amounts, opened)
 
 
 def _attempts(page: Page, result: Result) -> None:
@@ -282,7 +284,7 @@ def notes(page: Page, result: Result, assumptions: Iterable[str], warnings: Sequ
     """What the verdicts rest on; each point once."""
     changed = ", ".join(f"{name}={value}" for name, value in result.changed_settings.items())
     page.heading(f"Assumptions (profile {result.profile}{', changed: ' if changed else ''}{changed})")
-    page.points(dict.fromkeys(assumptions))
+    page.points(dict.fromkeys(assumptions) or ["none decided a packet here"])
     if warnings:
         page.heading(f"Warnings: {len(dict.fromkeys(warnings))}, on standard error")
 

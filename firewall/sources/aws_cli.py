@@ -164,7 +164,11 @@ def _service(node: Node, findings: Findings) -> tuple[int, tuple[int, int] | Non
         ports = check_ports(first, last, node, findings)
         if not has_ports(number):
             name = protocol_name(number)
-            findings.warn("ports-ignored", node, f"AWS ignores the ports of {name} rules and allows all {name}")
+            findings.warn(
+                "ports-ignored",
+                node,
+                f"AWS ignores the ports of {name} rules and allows all {name}; under the profile linux they count",
+            )
         return ports and (number, ports, ALL_ICMP)
     if not numbers and number in (ICMPV6, SCTP, UDPLITE):
         return number, None, ALL_ICMP

@@ -185,7 +185,11 @@ def _ports_beside(number: int, ports: tuple[int, int], spot: Spot, findings: Fin
     """Ports on a protocol that is neither TCP nor UDP: AWS ignores them (API IpPermission)."""
     name = protocol_name(number)
     if number in (SCTP, UDPLITE):
-        findings.warn("ports-ignored", spot, f"AWS ignores the ports of {name} rules and allows all {name}")
+        findings.warn(
+            "ports-ignored",
+            spot,
+            f"AWS ignores the ports of {name} rules and allows all {name}; under the profile linux they count",
+        )
         return Service(number, ports)
     what = "protocol all covers every port" if number == ALL_PROTOCOLS else f"AWS ignores the ports of {name} rules"
     findings.error(spot, f"{what}: leave ports out, or write protocol: tcp or udp")

@@ -86,6 +86,7 @@ def test_a_connection() -> None:
         "sent": {"packets": 2, "bytes": 100},
         "received": {"packets": 1, "bytes": 1500},
         "denied": 0,
+        "undecided": 0,
         "icmp_errors": 0,
         "time": {"first": START + SECOND, "last": START + 3 * SECOND},
         "state": "ESTABLISHED",

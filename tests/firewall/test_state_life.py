@@ -154,7 +154,10 @@ def test_a_segment_outside_the_window_is_told_and_changes_nothing(
 
 def test_an_invalid_segment_has_the_reason_of_its_cell(capsys: pytest.CaptureFixture[str], rules: Path) -> None:
     step = crafted(capsys, rules, SYN, IN + 'TCP(sport=4000, dport=80, flags="SA", seq=100, ack=1)')["packets"][-1]
-    assert step["why"] == "does not fit the state of its connection: the opener does not answer its own SYN"
+    assert (
+        step["why"]
+        == "does not fit the state of its connection, or answers one that the table does not hold: the opener does not answer its own SYN"
+    )
 
 
 def test_an_ignored_syn_passes_and_changes_nothing(capsys: pytest.CaptureFixture[str], rules: Path) -> None:
@@ -207,6 +210,8 @@ def test_an_untracked_connection_has_a_life_without_states(capsys: pytest.Captur
     assert {step["why"] for step in found["packets"]} == {
         "a rule allows it; its flow is not tracked, so every packet meets the rules"
     }
+    assert {step["timeout"] for step in found["packets"]} == {None}
+    assert (found["end"]["entry"], found["end"]["expires"]) == ("untracked", None)
 
 
 @pytest.mark.parametrize("behind", [(), (ACK,)], ids=["at the end", "before its next packet"])

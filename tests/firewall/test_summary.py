@@ -91,6 +91,11 @@ def test_denied_packets_and_icmp_errors_of_a_connection_are_counted_apart() -> N
     assert flow["last_time"] == START + SECOND
 
 
+def test_undecided_packets_of_a_connection_are_not_called_denied() -> None:
+    flow = summed(batch((packet(), answer("undecidable", flow=1)))).flows[0].table[1]
+    assert (flow["sent"], flow["denied"], flow["undecided"]) == (0, 0, 1)
+
+
 def test_the_connections_grow_beyond_the_first_table() -> None:
     flows = 3 * FIRST_SIZE
     summary = summed(batch(*((packet(), answer("rule", flow=flow + 1, rule=0)) for flow in range(flows))))

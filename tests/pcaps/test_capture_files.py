@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import random
 import struct
 import sys
 from pathlib import Path
@@ -169,6 +170,16 @@ def test_a_cut_gzip_file_is_read_up_to_the_cut(tmp_path: Path) -> None:
     batches, warnings = read(path)
     assert 0 < sum(batch.rows for batch in batches) < 2000
     assert len(warnings) == 1
+    assert "compressed data is damaged or cut" in warnings[0]
+
+
+def test_a_small_cut_gzip_file_is_read_up_to_the_cut_too(tmp_path: Path) -> None:
+    path = tmp_path / "a.pcap.gz"
+    frames = [FRAME + random.Random(number).randbytes(200) for number in range(20)]
+    packed = gzip.compress(pcap(frames))
+    path.write_bytes(packed[: len(packed) // 2])
+    batches, warnings = read(path)
+    assert 5 < sum(batch.rows for batch in batches) < 15
     assert "compressed data is damaged or cut" in warnings[0]
 
 
