@@ -223,7 +223,7 @@ def emit(text: str) -> None:
 
 def _warn(warnings: Sequence[str] | dict[str, None]) -> None:
     for warning in warnings:
-        sys.stderr.write(f"eniwall: warning: {warning}\n")
+        sys.stderr.write(f"eniwall: warning: {_harmless(warning)}\n")
 
 
 def _width() -> int | None:
@@ -254,6 +254,13 @@ def _is_told(error: Exception) -> bool:
     return any(f"{kind.__module__}.{kind.__qualname__}" in TOLD for kind in type(error).__mro__)
 
 
+def _harmless(text: str) -> str:
+    """Lines without control characters: names in files and on the command line must not steer a terminal."""
+    from firewall.labels import printable
+
+    return "\n".join(map(printable, text.split("\n")))
+
+
 def _message(error: Exception) -> str:
     if isinstance(error, RuleFileError) and len(error.problems) > 1:
         return "\n".join([f"{len(error.problems)} problems in the rules:", *(f"  {each}" for each in error.problems)])
@@ -278,7 +285,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     except Exception as error:
         if not (_is_told(error) or isinstance(error, OSError)):
             raise
-        sys.stderr.write(f"eniwall: {_message(error)}\n")
+        sys.stderr.write(f"eniwall: {_harmless(_message(error))}\n")
         sys.exit(UNUSABLE)
     sys.exit(DONE)
 

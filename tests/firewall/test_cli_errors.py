@@ -54,6 +54,11 @@ def test_rules_are_needed(run: Run) -> None:
     assert "Missing option '--rules'" in refused(run, "replay", WEB)
 
 
+def test_a_name_that_would_steer_the_terminal_is_written_harmlessly(run: Run, tmp_path: Path) -> None:
+    told = refused(run, "replay", tmp_path / "a\x1b[31m.pcap", "--rules", WEB_RULES)
+    assert (r"a\x1b[31m.pcap: no such file" in told, "\x1b" in told) == (True, False)
+
+
 def test_a_missing_capture(run: Run, tmp_path: Path) -> None:
     path = tmp_path / "nope.pcap"
     assert refused(run, "replay", path, "--rules", WEB_RULES).startswith(f"eniwall: {path}: ")
