@@ -73,6 +73,8 @@ ENTRY = with_other_names(FIELDS, {"tags": "end"})  # SCTP: the tag that each dir
 
 FREE, LIVE, GONE = 0, 1, 2
 SEEN_REPLY, ASSURED, OPENED_BY_B, UNDECIDED, NOT_TRACKED, AUTO_TRACKED = 1, 2, 4, 8, 16, 32
+RELEASED = 64  # timed out, and not counted any more: only remembered
+UNCOUNTED = NOT_TRACKED | RELEASED
 
 FIRST_CAPACITY = 1 << 10
 EARLY_DROP_RANGE = 8  # entries looked at; the kernel looks at 8 buckets of its hash
@@ -85,7 +87,9 @@ USED = 0  # slots that are not FREE
 CLOCK = 1  # ns; the latest time seen: it never goes back
 TRACKED = 2  # connections in the table, those included that timed out and were not met since
 EARLY_DROPS = 3  # connections that made room for a new one
-COUNTS = 4
+NEXT_SWEEP = 4  # ns; from when on a full table is searched again for what timed out
+COUNTS = 5
+SWEEP_EVERY = 10**9  # ns
 BEFORE_ALL = -(1 << 63)  # the clock before the first packet
 
 
@@ -103,7 +107,7 @@ class FlowTable(NamedTuple):
 def new_table(interfaces: int, capacity: int = FIRST_CAPACITY) -> FlowTable:
     """An empty table; `capacity` is a power of two."""
     counts = np.zeros(COUNTS, np.int64)
-    counts[CLOCK] = BEFORE_ALL
+    counts[[CLOCK, NEXT_SWEEP]] = BEFORE_ALL
     return FlowTable(np.zeros(capacity + 1, ENTRY), counts, np.zeros(interfaces, np.int64))
 
 
@@ -180,11 +184,30 @@ def is_live(entry: Entry, now: int) -> bool:
 
 
 @kernel
-def make_room(table: FlowTable, most: int, early_drop: bool, now: int) -> bool:
+def has_room(table: FlowTable, most: int, now: int) -> bool:
+    """True if fewer than `most` connections are tracked; those that timed out do not count.
+
+    They are searched for once in a second of capture time: a full table denies at most so long too much.
+    """
+    if most == 0 or table.counts[TRACKED] < most:
+        return True
+    if now >= table.counts[NEXT_SWEEP]:
+        table.counts[NEXT_SWEEP] = now + SWEEP_EVERY
+        for slot in range(len(table.entries) - 1):
+            entry = table.entries[slot]
+            status = i64(entry["status"])
+            if i64(entry["use"]) == LIVE and not status & UNCOUNTED and i64(entry["expires"]) <= now:
+                entry["status"] = status | RELEASED
+                table.counts[TRACKED] -= 1
+    return i64(table.counts[TRACKED]) < most
+
+
+@kernel
+def make_room(table: FlowTable, most: int, now: int) -> bool:
     """True if another connection may be tracked: fewer than `most` are, or one nearby gives way.
 
-    Near its slot, what has timed out gives way, then (with early_drop) what is not assured
-    (nf_conntrack_core.c, early_drop). Which one does is the hash's choice, in the kernel as here.
+    Near its slot, what has timed out gives way, then what is not assured (nf_conntrack_core.c,
+    early_drop). Which one does is the hash's choice, in the kernel as here.
     """
     if most == 0 or table.counts[TRACKED] < most:
         return True
@@ -194,9 +217,9 @@ def make_room(table: FlowTable, most: int, early_drop: bool, now: int) -> bool:
     seen = 0
     for _ in range(min(len(entries) - 1, EARLY_DROP_SLOTS)):
         entry = entries[slot]
-        if i64(entry["use"]) == LIVE and not i64(entry["status"]) & NOT_TRACKED:
+        if i64(entry["use"]) == LIVE and not i64(entry["status"]) & UNCOUNTED:
             idle = i64(entry["expires"]) <= now
-            if idle or (early_drop and not i64(entry["status"]) & ASSURED):
+            if idle or not i64(entry["status"]) & ASSURED:
                 entry["use"] = GONE
                 table.counts[TRACKED] -= 1
                 table.counts[EARLY_DROPS] += 0 if idle else 1
@@ -255,6 +278,6 @@ def grown(table: FlowTable) -> Growth:
         capacity *= 2
     new = np.zeros(capacity + 1, ENTRY)
     table.counts[USED] = rehash(table.entries, new, now if forget else BEFORE_ALL)
-    tracked = (new["use"] == LIVE) & ((new["status"] & NOT_TRACKED) == 0)
+    tracked = (new["use"] == LIVE) & ((new["status"] & UNCOUNTED) == 0)
     table.counts[TRACKED] = np.count_nonzero(tracked[:-1])
     return Growth(FlowTable(new, table.counts, table.flows), timed_out if forget else 0)

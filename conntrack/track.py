@@ -35,6 +35,7 @@ from conntrack.table import (
     OPENED_BY_B,
     SEEN_REPLY,
     TRACKED,
+    UNCOUNTED,
     USED,
     Entry,
     FlowTable,
@@ -100,6 +101,12 @@ def source_first(
 
 
 @kernel
+def has_query(family: int, kind: int, settings: Settings) -> bool:
+    """Whether an ICMP or ICMPv6 type asks a query or answers one."""
+    return i64(settings["queries"][1 if family == 6 else 0, kind]) != ASKS_NOTHING
+
+
+@kernel
 def set_key(
     key: Entry,
     eni: int,
@@ -119,9 +126,9 @@ def set_key(
     ICMP and ICMPv6 have a key only for queries and their answers; the code is part of it.
     """
     if is_icmp(family, protocol):
-        query = i64(settings["queries"][1 if family == 6 else 0, src_port])
-        if query == ASKS_NOTHING:
+        if not has_query(family, src_port, settings):
             return -1
+        query = i64(settings["queries"][1 if family == 6 else 0, src_port])
         a_port = (query << 8) | dst_port
         b_port = icmp_id
         forward = query == src_port
@@ -271,7 +278,8 @@ def track_new(
     """A packet that no live entry fits: the candidate as NEW, or INVALID with its cause."""
     entries = table.entries
     timed_out = i64(entries[slot]["use"]) == LIVE
-    if not make_room(table, i64(settings["switches"][N_MAX]), i64(settings["switches"][S_EARLY_DROP]) != 0, now):
+    # Without early drop, room is asked for where the rules have let the packet in (firewall.judge, admit).
+    if i64(settings["switches"][S_EARLY_DROP]) != 0 and not make_room(table, i64(settings["switches"][N_MAX]), now):
         return INVALID, NO_SLOT, TABLE_FULL
     cause = open_entry(entries[len(entries) - 1], forward, p, settings, now)
     if cause == FINE:
@@ -379,7 +387,7 @@ def confirm(table: FlowTable, rule: int, extra_status: int) -> int:
     use = i64(entries[slot]["use"])
     if use == FREE:
         table.counts[USED] += 1
-    if use == LIVE and not i64(entries[slot]["status"]) & NOT_TRACKED:  # timed out, its place is taken
+    if use == LIVE and not i64(entries[slot]["status"]) & UNCOUNTED:  # timed out, its place is taken
         table.counts[TRACKED] -= 1
     if not extra_status & NOT_TRACKED:
         table.counts[TRACKED] += 1

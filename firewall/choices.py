@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from conntrack import states
 from firewall import verdict
 from firewall.rows import Judged
+from pcaps.icmp_quote import FIRST_ICMPV6_QUERY, ICMP_ERRORS
 from pcaps.wire import ICMP, ICMPV6, SYN, TCP
 
 Mask = NDArray[np.bool_]
@@ -37,6 +38,14 @@ def is_icmp(judged: Judged) -> Mask:
     """Rows of ICMP and ICMPv6."""
     protocol = judged.packets.protocol[judged.verdicts.packet]
     return np.isin(protocol, (ICMP, ICMPV6))
+
+
+def is_error(judged: Judged) -> Mask:
+    """Rows of ICMP and ICMPv6 errors: their types by RFC 792, and all below 128 (RFC 4443 section 2.1)."""
+    packets, rows = judged.packets, judged.verdicts.packet
+    protocol, kind = packets.protocol[rows], packets.src_port[rows]
+    mask: Mask = (protocol == ICMP) & np.isin(kind, ICMP_ERRORS) | (protocol == ICMPV6) & (kind < FIRST_ICMPV6_QUERY)
+    return mask
 
 
 def is_tcp(judged: Judged) -> Mask:
@@ -66,14 +75,25 @@ def idle_times(judged: Judged) -> Mask:
 
 def icmp_errors(judged: Judged) -> Mask:
     """ICMP errors that Linux would have judged the other way round."""
+    error = is_error(judged)
     related = (judged.verdicts.ct_state == states.RELATED) & (judged.verdicts.verdict == verdict.DENY)
     invalid = (judged.verdicts.ct_state == states.INVALID) & (judged.verdicts.verdict == verdict.ALLOW)
-    return both(is_icmp(judged), related | invalid)
+    return both(error, related | invalid)
 
 
 def icmp_answers(judged: Judged) -> Mask:
-    """ICMP that asks nothing and answers nothing."""
-    return both(is_icmp(judged), judged.verdicts.reason == verdict.INVALID_STATE)
+    """ICMP that is neither a query, its answer nor an error: no answer, or judged by the rules alone."""
+    reason, state = judged.verdicts.reason, judged.verdicts.ct_state
+    by_rules = (state == states.INVALID) & np.isin(
+        reason, (verdict.RULE, verdict.NO_INGRESS_RULE, verdict.NO_EGRESS_RULE)
+    )
+    return both(is_icmp(judged) & ~is_error(judged), by_rules | (reason == verdict.INVALID_STATE))
+
+
+def full_table(judged: Judged) -> Mask:
+    """New connections that found no room."""
+    mask: Mask = judged.verdicts.reason == verdict.TABLE_FULL
+    return mask
 
 
 def fragments(judged: Judged) -> Mask:
@@ -92,7 +112,13 @@ CHOICES = (
     Choice("tcp-state", "tcp_state", "TCP is held to Linux's states and sequence windows", tcp_checks),
     Choice("idle-times", "", "TCP that is not established and ICMP time out as in Linux", idle_times),
     Choice("icmp-errors", "icmp_errors", "an ICMP error passes by a rule, not by what it quotes", icmp_errors),
-    Choice("icmp-answers", "", "ICMP that asks nothing passes only as the answer to a query", icmp_answers),
+    Choice(
+        "icmp-answers",
+        "",
+        "an ICMP answer passes only behind its query; a type that asks nothing, by a rule",
+        icmp_answers,
+    ),
+    Choice("table-full", "early_drop", "a full table admits no new connection", full_table),
     Choice("fragments", "", "datagrams are put together before they are judged", fragments),
     Choice("discovery", "", "IPv6 neighbour discovery is never filtered", discovery),
 )

@@ -100,6 +100,7 @@ class Firewall:
         self.rule_set = rule_set
         self.profile = profile
         self.stateless = stateless
+        self._given = frozenset(settings or {})
         self.files: tuple[str, ...] = ()
         try:
             self.settings = effective(profile, settings or {})
@@ -118,9 +119,16 @@ class Firewall:
     def _groups(self) -> list[str]:
         return list(dict.fromkeys(group for eni in self.interfaces for group in eni.groups))
 
+    def _own_timeouts(self, eni: NetworkInterface) -> dict[str, int]:
+        """What an interface sets for itself: a setting of AWS, and --set comes before it."""
+        own = own_timeouts(eni) if self.profile == "aws" else {}
+        return {name: seconds for name, seconds in own.items() if name not in self._given}
+
     def _start(self) -> None:
         self._policy = compile_policy(self.rule_set, self.interfaces, self.rules, self.profile)
-        self._settings = np.array([settings(self.settings | own_timeouts(eni)) for eni in self.interfaces], SETTINGS)
+        self._settings = np.array(
+            [settings(self.settings | self._own_timeouts(eni)) for eni in self.interfaces], SETTINGS
+        )
         self._table: FlowTable = new_table(max(len(self.interfaces), 1))
         self._reassembly = Reassembly(self.settings, self._reassembles)
         self._owners = {

@@ -10,11 +10,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from conntrack.outcome import BAD_FLAGS, BAD_HEADER, EXPIRED, FRAGMENT, MID_STREAM
+from conntrack.outcome import BAD_FLAGS, BAD_HEADER, EXPIRED, FRAGMENT, MID_STREAM, NO_QUERY
 from conntrack.states import ESTABLISHED, INVALID, NEW, NO_STATE, RELATED, UNTRACKED
-from conntrack.table import AUTO_TRACKED, CLOCK, LIVE, NOT_TRACKED, UNDECIDED, USED, FlowTable, room
-from conntrack.timeouts import AWS_ERRORS, AWS_UNTRACKED, S_ICMP_ERRORS, S_IP_CHECKSUM, S_UNTRACKED, Settings
-from conntrack.track import NO_SLOT, confirm, is_icmp, is_untracked_icmpv6, remember_untracked, track
+from conntrack.table import AUTO_TRACKED, CLOCK, LIVE, NOT_TRACKED, UNDECIDED, USED, FlowTable, has_room, room
+from conntrack.timeouts import (
+    AWS_ERRORS,
+    AWS_UNTRACKED,
+    N_MAX,
+    S_EARLY_DROP,
+    S_ICMP_ERRORS,
+    S_IP_CHECKSUM,
+    S_UNTRACKED,
+    Settings,
+)
+from conntrack.track import NO_SLOT, confirm, has_query, is_icmp, is_untracked_icmpv6, remember_untracked, track
 from firewall import verdict
 from firewall.policy import JUDGED, Policy
 from firewall.policy_kernel import (
@@ -65,14 +74,19 @@ def by_rule(rule: int, direction: int, allowed: int) -> int:
 
 
 @kernel
-def admit(table: FlowTable, slot: int, rule: int, reason: int, marks: int) -> tuple[int, int]:
+def admit(
+    table: FlowTable, slot: int, rule: int, reason: int, marks: int, settings: Settings, now: int
+) -> tuple[int, int]:
     """(slot, reason) of a NEW packet that the rules have seen: an admitted candidate enters the table."""
     entries = table.entries
     if slot != len(entries) - 1:
         return slot, reason  # its entry is there, only not answered yet
     if rule == NO_RULE:
         return NO_SLOT, reason
-    if table.counts[USED] >= room(len(entries)):
+    early_drop = i64(settings["switches"][S_EARLY_DROP]) != 0  # room was made before
+    if table.counts[USED] >= room(len(entries)) or not (
+        early_drop or has_room(table, i64(settings["switches"][N_MAX]), now)
+    ):
         return NO_SLOT, verdict.TABLE_FULL
     # The later packets of an undecidable flow are as undecidable as its first.
     undecided = rule == UNKNOWN_PEER
@@ -96,6 +110,8 @@ def meets_rules(
             return False
         by_aws = i64(settings["switches"][S_ICMP_ERRORS]) == AWS_ERRORS
         return by_aws and cause not in (FRAGMENT, BAD_HEADER)
+    if policy.aws and cause == NO_QUERY and is_icmp(family, i64(p["protocol"])):
+        return not has_query(family, i64(p["src_port"]), settings)  # an answer needs its query, the rest a rule
     return ct_state == NEW
 
 
@@ -156,7 +172,7 @@ def judge_tracked(
         reason = by_rule(rule, direction, verdict.UNTRACKED if ct_state == UNTRACKED else verdict.RULE)
         if ct_state == NEW:
             automatic = in_spans(policy.auto_tracked, 0, len(policy.auto_tracked), peer_hi, peer_lo)
-            slot, reason = admit(table, slot, rule, reason, AUTO_TRACKED if automatic else 0)
+            slot, reason = admit(table, slot, rule, reason, AUTO_TRACKED if automatic else 0, settings, now)
     elif ct_state in (ESTABLISHED, RELATED):
         rule = i64(entries[slot]["rule"])
         reason = verdict.ESTABLISHED if ct_state == ESTABLISHED else verdict.RELATED

@@ -45,14 +45,15 @@ from pcaps.wire import (
 )
 
 ICMPV6_REDIRECT = 137
+ICMP_ERRORS = (3, 4, 5, 11, 12)  # unreachable, quench, redirect, time exceeded, parameter (RFC 792)
 FIRST_ICMPV6_QUERY = 128  # every type below is an error (RFC 4443 section 2.1)
 
 
 @kernel
 def is_icmp_error(family: int, kind: int) -> bool:
-    """True for types that quote a packet: unreachable, quench, redirect, time exceeded, parameter."""
+    """True for types that quote a packet."""
     if family == 4:
-        return kind in (3, 4, 5, 11, 12)
+        return kind in ICMP_ERRORS
     return kind < FIRST_ICMPV6_QUERY
 
 

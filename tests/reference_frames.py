@@ -62,7 +62,7 @@ def ip_of_frame(frame: bytes) -> Ip | None:
 
 def read_ip(packet: bytes, family: int, *, quoted: bool = False) -> Ip | None:
     """IPv4 (RFC 791) or IPv6 (RFC 8200); None if the header cannot be read. A quoted packet may be cut anywhere."""
-    if not packet or packet[0] >> 4 != family:
+    if not packet or (packet[0] >> 4 != family and not quoted):  # a quoted version is not looked at
         return None
     return _read_ipv4(packet, quoted=quoted) if family == 4 else _read_ipv6(packet, quoted=quoted)
 

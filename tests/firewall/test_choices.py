@@ -24,6 +24,7 @@ DECIDED: dict[str, list[str]] = {
     "idle-times": [SYN, f'{FROM[:-1]}, time=500.0)/TCP(sport=80, dport=1, flags="SA", seq=500, ack=101)'],
     "icmp-errors": [SYN, f"{FROM}/{UNREACHABLE}/{TO}/TCP(sport=1, dport=80)"],
     "icmp-answers": [f"{TO}/ICMP(type=0)"],
+    "table-full": [SYN, SYN.replace("sport=1,", "sport=2,")],
     "fragments": [f'{TO[:-1]}, id=7, flags="MF")/UDP(dport=53)/"12345678"'],
     "discovery": ['IPv6(src="2001:db8::1", dst="2001:db8:1::10")/ICMPv6ND_NS()'],
 }
@@ -35,7 +36,7 @@ def firewall(**how: Any) -> Firewall:
 
 @pytest.mark.parametrize("name", [choice.name for choice in CHOICES])
 def test_a_choice_is_told_where_it_decided(name: str) -> None:
-    judging = firewall()
+    judging = firewall(settings={"max": "1"})
     rows(judging, crafted_capture(DECIDED[name]))
     choice = next(choice for choice in CHOICES if choice.name == name)
     assert any(line.startswith(choice.chosen) and line.endswith(": 1 row") for line in judging.assumptions)

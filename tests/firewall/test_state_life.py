@@ -154,10 +154,7 @@ def test_a_segment_outside_the_window_is_told_and_changes_nothing(
 
 def test_an_invalid_segment_has_the_reason_of_its_cell(capsys: pytest.CaptureFixture[str], rules: Path) -> None:
     step = crafted(capsys, rules, SYN, IN + 'TCP(sport=4000, dport=80, flags="SA", seq=100, ack=1)')["packets"][-1]
-    assert (
-        step["why"]
-        == "does not fit the state of its connection, or answers one that the table does not hold: the opener does not answer its own SYN"
-    )
+    assert step["why"].endswith("the table does not hold: the opener does not answer its own SYN")
 
 
 def test_an_ignored_syn_passes_and_changes_nothing(capsys: pytest.CaptureFixture[str], rules: Path) -> None:

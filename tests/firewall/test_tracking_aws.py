@@ -146,9 +146,14 @@ def test_an_interface_has_timeouts_of_its_own(tmp_path: Path) -> None:
         for start, server in ((0.0, "10.0.1.10"), (1000.0, "10.0.1.11"))
         for packet in udp_exchange(CLIENT, server, request=b"?", response=b"!", gap=45.0, start=start)
     ]
-    found = rows(Firewall.from_file(str(file)), FrameCapture(packets_to_frames(late)))
-    answers = {row["eni"]: row["reason"] for row in found if row["direction"] == "egress"}
-    assert answers == {"eni-a": "established", "eni-b": "no-egress-rule"}
+
+    def answers(**how: Any) -> list[str]:
+        found = rows(Firewall.from_file(str(file), **how), FrameCapture(packets_to_frames(late)))
+        return [row["reason"] for row in found if row["direction"] == "egress"]
+
+    assert answers() == ["established", "no-egress-rule"]
+    assert answers(settings={"udp_timeout": "30"}) == ["no-egress-rule"] * 2  # --set comes before it
+    assert answers(profile="linux") == ["no-egress-rule"] * 2  # and Linux knows no such thing
 
 
 def test_aws_counts_udp_by_transactions() -> None:
@@ -180,6 +185,37 @@ def test_a_full_table_denies_new_connections_and_lets_the_others_go_on() -> None
         max="3",
     )
     assert [row["reason"] for row in found] == ["rule"] * 3 + ["table-full", "established"]
+
+
+def test_a_full_table_lets_untracked_connections_in_and_denies_by_rules_first() -> None:
+    rules = rule_set([HTTP_FROM_ANYWHERE, rule("ingress", 6, f"{CLIENT}/32", (443, 443)), ALL_OUT])
+    to = f'IP(src="{CLIENT}", dst="{ENI}")/TCP(sport=1, flags="S", dport='
+    found = judged(rules, [*parse(to + "443)"), *parse(to + "80)"), *parse(to + "81)")], max="1")
+    assert [row["reason"] for row in found] == ["rule", "untracked", "no-ingress-rule"]
+    found = judged(rules, [*parse(to + "443)"), *parse(to.replace("sport=1", "sport=2") + "443)")], max="1")
+    assert [row["reason"] for row in found] == ["rule", "table-full"]
+
+
+def test_what_timed_out_leaves_room_in_a_full_table() -> None:
+    late = [
+        packet
+        for port in range(60)
+        for packet in parse(
+            f'IP(src="{CLIENT}", dst="{ENI}", time=500.0)/TCP(sport={9000 + port}, dport=80, flags="S")'
+        )
+    ]
+    found = judged(rule_set([HTTP_FROM_CLIENT]), [*syns(60), *late], max="100")
+    assert {row["reason"] for row in found} == {"rule"}
+    answer = parse(f'IP(src="{ENI}", dst="{CLIENT}", time=501.0)/TCP(sport=80, dport=1000, flags="SA", ack=1)')
+    found = judged(rule_set([HTTP_FROM_CLIENT]), [*syns(60), *late, *answer], max="100")
+    assert found[-1]["reason"] == "expired"
+
+
+@pytest.mark.parametrize(("kind", "reason"), [(9, "rule"), (30, "rule"), (0, "invalid-state")])
+def test_icmp_that_asks_nothing_needs_a_rule_and_an_answer_its_query(kind: int, reason: str) -> None:
+    rules = rule_set([rule("ingress", 1, f"{CLIENT}/32")])
+    (row,) = judged(rules, parse(f'IP(src="{CLIENT}", dst="{ENI}")/ICMP(type={kind})'))
+    assert (row["reason"], row["flow"]) == (reason, None)
 
 
 def test_linux_drops_unassured_connections_early_for_new_ones() -> None:
