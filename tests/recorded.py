@@ -2,8 +2,7 @@
 
 A case is a folder of three files: `packets.pcap` (Ethernet frames), `rules.json` (the interface's
 addresses, the allow rules) and `verdicts.json` (one letter a packet, for each configuration of
-sysctls). The folders are found in the directory that ENIWALL_CASES names, else in
-`tests/netfilter/cases`.
+sysctls). The folders are found in `tests/netfilter/cases` and in the directory that ENIWALL_CASES names.
 
     for case in cases():
         for name, recorded in case.configs.items():
@@ -78,25 +77,26 @@ class Case:
         return self.path / "packets.pcap"
 
 
-def cases_folder() -> Path | None:
-    """Where the recorded cases are, or None."""
+@cache
+def case_folders() -> dict[str, Path]:
+    """The folder of each recorded case, by name; of two of one name that which ENIWALL_CASES leads to."""
     named = os.environ.get("ENIWALL_CASES")
-    folder = Path(named) if named else Path(__file__).parent / "netfilter" / "cases"
-    if named and not folder.is_dir():
-        raise FileNotFoundError(f"ENIWALL_CASES names no folder: {folder}")
-    return folder if folder.is_dir() else None
+    if named and not Path(named).is_dir():
+        raise FileNotFoundError(f"ENIWALL_CASES names no folder: {named}")
+    places = [Path(__file__).parent / "netfilter" / "cases", *([Path(named)] if named else [])]
+    found = [file.parent for place in places for file in sorted(place.glob("*/verdicts.json"))]
+    return {folder.name: folder for folder in found}
 
 
 needs_cases = pytest.mark.skipif(
-    cases_folder() is None,
+    not case_folders(),
     reason="no recorded kernel verdicts: ENIWALL_CASES is unset and tests/netfilter/cases is absent",
 )
 
 
 def case_names() -> list[str]:
     """Names of the recorded cases, sorted; empty where there are none."""
-    folder = cases_folder()
-    return sorted(found.parent.name for found in folder.glob("*/verdicts.json")) if folder else []
+    return sorted(case_folders())
 
 
 def cases() -> Iterator[Case]:
@@ -107,10 +107,9 @@ def cases() -> Iterator[Case]:
 @cache
 def load_case(name: str) -> Case:
     """The case of that name; FileNotFoundError where there is none."""
-    folder = cases_folder()
-    if folder is None:
-        raise FileNotFoundError(f"no recorded kernel verdicts, so no case {name}")
-    path = folder / name
+    path = case_folders().get(name)
+    if path is None:
+        raise FileNotFoundError(f"no recorded kernel verdicts of a case {name}")
     setting = json.loads((path / "rules.json").read_text())
     verdicts = json.loads((path / "verdicts.json").read_text())
     return Case(

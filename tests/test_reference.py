@@ -10,6 +10,8 @@ NOT_MODELLED = {
     "sctp_association": "the twin knows no SCTP",
     "live_sctp_init_again": "the twin knows no SCTP",
     "live_sctp_init_collides": "the twin knows no SCTP",
+    "live_walk_sctp": "the twin knows no SCTP",
+    "live_walk_sctp_many_flows": "the twin knows no SCTP",
     "live_atomic_fragment_with_a_known_id": "the twin reassembles nothing",
 }
 # The recorder asked the kernel for GRE's entry with key 0; a PPTP packet's entry has its call id as key.

@@ -27,6 +27,7 @@ CONFIGS = {
     for loose in (1, 0)
 }
 STEP = 10_000_000  # ns between the packets of a case in which time plays no part
+LONGEST = 2 * 10**9  # ns; of a case in which time plays no part: the shortest timeout of an untouched kernel is 3 s
 START = 1_700_000_000  # s; when a case begins
 CT_WORDS = dict(zip("-NERIU", (None, "new", "established", "related", "invalid", "untracked"), strict=True))
 NAMES = {number: name for name, number in PROTOCOLS.items()}
@@ -37,7 +38,7 @@ MOST_DETAILED = 400  # packets; beyond it a case keeps its strings alone
 def write_case(folder: Path, trace: Trace, about: str, notes: Sequence[str] = ()) -> None:
     """Make the folder: the capture, the rules, and what the kernel says in every configuration."""
     folder.mkdir(parents=True)
-    gap = 0 if trace.timed else STEP
+    gap = 0 if trace.timed else min(STEP, LONGEST // len(trace.packets))
     frames = [(packet.due + index * gap, packet.frame) for index, packet in enumerate(trace.packets)]
     (folder / "packets.pcap").write_bytes(pcap(frames))
     varied = set(CONFIGS["loose1_liberal0"])
