@@ -108,8 +108,15 @@ def discovery(judged: Judged) -> Mask:
 
 
 CHOICES = (
-    Choice("mid-stream", "tcp_loose", "a TCP packet without an entry opens one only as a SYN or ACK", first_segments),
-    Choice("tcp-state", "tcp_state", "TCP is held to Linux's states and sequence windows", tcp_checks),
+    Choice(
+        "mid-stream", "tcp_loose", "TCP opens an entry by a SYN, and where tcp_loose is 1 by an ACK", first_segments
+    ),
+    Choice(
+        "tcp-state",
+        "tcp_state",
+        "TCP is held to Linux's states and windows, less so where tcp_state is liberal",
+        tcp_checks,
+    ),
     Choice("idle-times", "", "TCP that is not established and ICMP time out as in Linux", idle_times),
     Choice("icmp-errors", "icmp_errors", "an ICMP error passes by a rule, not by what it quotes", icmp_errors),
     Choice(

@@ -74,7 +74,10 @@ def sums(page: Page, result: Result) -> None:
         else:
             page.line(f"from {time_text(summary.first_time)} to {time_text(summary.last_time)} UTC ({length})")
     if summary.backwards:
-        page.line(f"the clock goes backwards at {counted(summary.backwards, 'packet')}; they are judged in file order")
+        page.line(
+            f"the clock goes backwards at {counted(summary.backwards, 'packet')}; they are judged in file order,"
+            " and no timeout runs out until it has caught up"
+        )
 
 
 def _reasons(page: Page, summary: Summary) -> None:
