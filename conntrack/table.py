@@ -88,7 +88,8 @@ CLOCK = 1  # ns; the latest time seen: it never goes back
 TRACKED = 2  # connections in the table, those included that timed out and were not met since
 EARLY_DROPS = 3  # connections that made room for a new one
 NEXT_SWEEP = 4  # ns; from when on a full table is searched again for what timed out
-COUNTS = 5
+LATE = 5  # TCP and ICMP packets that no rule admits any more: their entry had timed out
+COUNTS = 6
 SWEEP_EVERY = 10**9  # ns
 BEFORE_ALL = -(1 << 63)  # the clock before the first packet
 

@@ -275,7 +275,10 @@ def remember_untracked(entry: Entry, settings: Settings, now: int) -> None:
 def track_new(
     table: FlowTable, slot: int, forward: int, p: Packet, settings: Settings, now: int
 ) -> tuple[int, int, int]:
-    """A packet that no live entry fits: the candidate as NEW, or INVALID with its cause."""
+    """A packet that no live entry fits: the candidate as NEW, or INVALID with its cause.
+
+    The cause of NEW is EXPIRED where an entry was there and timed out.
+    """
     entries = table.entries
     timed_out = i64(entries[slot]["use"]) == LIVE
     # Without early drop, room is asked for where the rules have let the packet in (firewall.judge, admit).
@@ -283,7 +286,7 @@ def track_new(
         return INVALID, NO_SLOT, TABLE_FULL
     cause = open_entry(entries[len(entries) - 1], forward, p, settings, now)
     if cause == FINE:
-        return NEW, len(entries) - 1, FINE
+        return NEW, len(entries) - 1, EXPIRED if timed_out else FINE
     if timed_out and cause in (MID_STREAM, NO_QUERY):
         cause = EXPIRED
     return INVALID, NO_SLOT, cause

@@ -19,6 +19,8 @@ from pcaps.wire import ICMP, ICMPV6, SYN, TCP
 
 Mask = NDArray[np.bool_]
 
+IDLE_TIMES = "idle-times"  # also counted where a late packet is NEW and no rule admits it (conntrack.table, LATE)
+
 
 class Choice(NamedTuple):
     """One row: the switch (empty: none), what was chosen, and which verdict rows it decided."""
@@ -117,7 +119,7 @@ CHOICES = (
         "TCP is held to Linux's states and windows, less so where tcp_state is liberal",
         tcp_checks,
     ),
-    Choice("idle-times", "", "TCP that is not established and ICMP time out as in Linux", idle_times),
+    Choice(IDLE_TIMES, "", "TCP not established or not acknowledged, and ICMP, time out as in Linux", idle_times),
     Choice("icmp-errors", "icmp_errors", "an ICMP error passes by a rule, not by what it quotes", icmp_errors),
     Choice(
         "icmp-answers",

@@ -12,6 +12,7 @@ from conntrack.sctp import SCTP_STATES
 from conntrack.table import (
     ASSURED,
     CLOCK,
+    LATE,
     LIVE,
     NOT_TRACKED,
     OPENED_BY_B,
@@ -25,7 +26,7 @@ from conntrack.table import (
 from conntrack.tcp import STATES
 from conntrack.timeouts import SETTINGS, SettingError, effective, settings
 from conntrack.track import is_icmp
-from firewall.choices import count_choices, told
+from firewall.choices import IDLE_TIMES, count_choices, told
 from firewall.errors import UsageError
 from firewall.exempt import SERVICES
 from firewall.interfaces import address_words, chosen_interfaces, need_interface
@@ -159,7 +160,8 @@ class Firewall:
             return ("stateless: every packet meets the rules by itself, replies too",)
         if self.profile != "aws":
             return ()
-        decided = told(self._choices, self.settings)
+        late = Counter({IDLE_TIMES: int(self._table.counts[LATE])})
+        decided = told(self._choices + late, self.settings)
         return (SILENT, *decided) if decided else ()
 
     @property

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from conntrack.outcome import BAD_FLAGS, BAD_HEADER, EXPIRED, FRAGMENT, MID_STREAM, NO_QUERY
 from conntrack.states import ESTABLISHED, INVALID, NEW, NO_STATE, RELATED, UNTRACKED
-from conntrack.table import AUTO_TRACKED, CLOCK, LIVE, NOT_TRACKED, UNDECIDED, USED, FlowTable, has_room, room
+from conntrack.table import AUTO_TRACKED, CLOCK, LATE, LIVE, NOT_TRACKED, UNDECIDED, USED, FlowTable, has_room, room
 from conntrack.timeouts import (
     AWS_ERRORS,
     AWS_UNTRACKED,
@@ -41,7 +41,7 @@ from firewall.verdict import DENY, EGRESS, INGRESS, NO_DIRECTION
 from pcaps.accelerate import entry_kernel, i64, kernel
 from pcaps.batch import Packet
 from pcaps.icmp_quote import is_icmp_error
-from pcaps.wire import ICMPV6, TCP
+from pcaps.wire import ICMP, ICMPV6, TCP
 
 Row = Any  # one record of firewall.rows.VERDICT
 ROWS_A_PACKET = 2  # egress at the sender, ingress at the receiver
@@ -171,6 +171,8 @@ def judge_tracked(
         rule = permits(policy, eni, direction, p, peer_hi, peer_lo)
         reason = by_rule(rule, direction, verdict.UNTRACKED if ct_state == UNTRACKED else verdict.RULE)
         if ct_state == NEW:
+            if rule == NO_RULE and cause == EXPIRED and i64(p["protocol"]) in (TCP, ICMP, ICMPV6):
+                table.counts[LATE] += 1
             automatic = in_spans(policy.auto_tracked, 0, len(policy.auto_tracked), peer_hi, peer_lo)
             slot, reason = admit(table, slot, rule, reason, AUTO_TRACKED if automatic else 0, settings, now)
     elif ct_state in (ESTABLISHED, RELATED):

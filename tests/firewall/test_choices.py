@@ -43,6 +43,19 @@ def test_a_choice_is_told_where_it_decided(name: str) -> None:
     assert all(not choice.switch or choice.switch in judging.settings for choice in CHOICES)
 
 
+def test_a_late_answer_that_is_judged_as_new_names_the_timer_of_linux() -> None:
+    ack = f'{TO}/TCP(sport=1, dport=80, flags="A", seq=101, ack=501)'
+    request = f'{TO}/TCP(sport=1, dport=80, flags="PA", seq=101, ack=501)/"GET /"'
+    answer = f'{FROM[:-1]}, time=400.0)/TCP(sport=80, dport=1, flags="PA", seq=501, ack=106)/"hello"'
+    judging = firewall()
+    found = rows(judging, crafted_capture([SYN, SYN_ACK, ack, request, answer]))
+    assert (found[-1]["reason"], found[-1]["ct_state"]) == ("no-egress-rule", "NEW")
+    assert [line for line in judging.assumptions if "time out as in Linux: 1 row" in line]
+    patient = firewall(settings={"tcp_timeout_unacknowledged": "432000"})
+    assert rows(patient, crafted_capture([SYN, SYN_ACK, ack, request, answer]))[-1]["reason"] == "established"
+    assert patient.assumptions == ()
+
+
 def test_nothing_is_told_where_aws_documents_everything() -> None:
     judging = firewall()
     rows(judging, FrameCapture(packets_to_frames(tcp_conversation(CLIENT, ENI, dport=80, response=b"x"))))
