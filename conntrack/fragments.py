@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from conntrack.rebuild import Fragment, fragment_at, lacks_upper_header, rebuilt, seen_by_tracking
+from conntrack.timeouts import NS
 from pcaps.batch import TRUNCATED, Packet, PacketBatch
 from pcaps.capture import frames_batch
 from pcaps.frame import Frame
 
-NS = 1_000_000_000
 MAX_HELD_BYTES = 4 << 20  # a family: ipfrag_high_thresh, nf_conntrack_frag6_high_thresh
 DATAGRAM_BYTES, FRAGMENT_BYTES = 256, 768  # what the kernel counts besides the bytes held, about
 MAX_IP_LENGTH = 65535

@@ -25,6 +25,7 @@ STATES = (
     "CLOSE",  # a reset was seen
     "SYN_SENT2",  # both sides sent a SYN: simultaneous open (RFC 9293 section 3.5)
 )
+ENDED = ("TIME_WAIT", "CLOSE")  # the connection was closed, or reset
 
 # What a cell can say besides a state
 IGNORE = 10  # let it pass, remember it, change nothing

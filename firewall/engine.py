@@ -24,14 +24,14 @@ from conntrack.table import (
     room,
 )
 from conntrack.tcp import STATES
-from conntrack.timeouts import SETTINGS, SettingError, effective, settings
+from conntrack.timeouts import NS, SETTINGS, SettingError, effective, settings
 from conntrack.track import is_icmp
 from firewall.choices import IDLE_TIMES, count_choices, told
 from firewall.errors import UsageError
 from firewall.exempt import SERVICES
-from firewall.interfaces import address_words, chosen_interfaces, need_interface
+from firewall.interfaces import chosen_interfaces, need_interface
 from firewall.judge import ROWS_A_PACKET, STATEFUL, STATELESS, judge_batch
-from firewall.labels import counted
+from firewall.labels import Labels, address_text, counted
 from firewall.model import NetworkInterface, Rule, RuleSet
 from firewall.model import Warning as RuleWarning
 from firewall.pending import Pending, Waiting
@@ -42,7 +42,6 @@ from pcaps.batch import Packet, PacketBatch
 from pcaps.capture import Capture, frames_batch
 from pcaps.wire import SCTP, TCP
 
-NS = 1_000_000_000
 MOST_REHASHES = 16  # a full table is looked through once for every so many parts of it that came free
 SILENT = "where AWS does not document what it does, eniwall does what Linux does; here that decided:"
 
@@ -262,7 +261,6 @@ class Firewall:
         packet that scapy cannot build.
         """
         from firewall.columns import row_cells  # words are made only for a few packets
-        from firewall.labels import Labels
         from pcaps.craft import packets_to_frames
 
         batch = frames_batch(packets_to_frames(packets, self.first_addresses), verify=self.verifies)
@@ -303,8 +301,8 @@ class Firewall:
 
     def _connection(self, entry: np.void, now: int) -> Connection:
         ends = [
-            (address_words(int(entry["a_hi"]), int(entry["a_lo"])), int(entry["a_port"])),
-            (address_words(int(entry["b_hi"]), int(entry["b_lo"])), int(entry["b_port"])),
+            (address_text(int(entry["a_hi"]), int(entry["a_lo"])), int(entry["a_port"])),
+            (address_text(int(entry["b_hi"]), int(entry["b_lo"])), int(entry["b_port"])),
         ]
         if entry["status"] & OPENED_BY_B:
             ends.reverse()

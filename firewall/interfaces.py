@@ -10,9 +10,9 @@ from typing import NamedTuple
 import numpy as np
 
 from firewall.errors import UsageError
-from firewall.labels import counted
+from firewall.labels import address_text, counted
 from firewall.model import Address, GroupPeer, NetworkInterface, RuleSet
-from pcaps.batch import IPV4_PREFIX, PacketBatch
+from pcaps.batch import PacketBatch
 from pcaps.wire import ACK, SYN, TCP
 
 SHOWN = 5  # busiest addresses in the message
@@ -48,12 +48,6 @@ def chosen_interfaces(rules: RuleSet, words: Sequence[str]) -> tuple[NetworkInte
     return tuple(found.values())
 
 
-def address_words(hi: int, lo: int) -> str:
-    """The address of two halves."""
-    whole = hi << 64 | lo
-    return str(ip_address(whole & 0xFFFFFFFF) if whole >> 32 == IPV4_PREFIX >> 32 else ip_address(whole))
-
-
 def role(packets: PacketBatch, hi: int, lo: int) -> str:
     """Whether an address opens TCP connections, answers them, or merely sends and receives."""
     opening = (packets.protocol == TCP) & ((packets.tcp_flags & (SYN | ACK)) == SYN)
@@ -81,7 +75,7 @@ def busiest(packets: PacketBatch) -> list[Busy]:
     counts: Counter[tuple[int, int]] = Counter()
     for hi, lo in ((ip.dst_hi, ip.dst_lo), (ip.src_hi, ip.src_lo)):
         counts.update(zip(hi.tolist(), lo.tolist(), strict=True))
-    found = [Busy(address_words(*pair), count, role(ip, *pair)) for pair, count in counts.most_common(2 * SHOWN)]
+    found = [Busy(address_text(*pair), count, role(ip, *pair)) for pair, count in counts.most_common(2 * SHOWN)]
     return sorted(found, key=lambda busy: (-busy.packets, busy.role != "server"))[:SHOWN]
 
 

@@ -84,9 +84,8 @@ def admit(
     if rule == NO_RULE:
         return NO_SLOT, reason
     early_drop = i64(settings["switches"][S_EARLY_DROP]) != 0  # room was made before
-    if table.counts[USED] >= room(len(entries)) or not (
-        early_drop or has_room(table, i64(settings["switches"][N_MAX]), now)
-    ):
+    full = not early_drop and not has_room(table, i64(settings["switches"][N_MAX]), now)
+    if full or table.counts[USED] >= room(len(entries)):
         return NO_SLOT, verdict.TABLE_FULL
     # The later packets of an undecidable flow are as undecidable as its first.
     undecided = rule == UNKNOWN_PEER

@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from conntrack.icmp import QUERIES
 from conntrack.sctp import SAME_ROW, SCTP_ROWS
 from conntrack.states import CT_STATES, INVALID, UNTRACKED
-from conntrack.tcp import FLAG_BITS, IGNORE, NONE, ORIGINAL, REPLY, ROWS, STATES, SYN_RECV, flag_class
+from conntrack.tcp import ENDED, IGNORE, NONE, ORIGINAL, REPLY, ROWS, STATES, SYN_RECV, flag_class
 from conntrack.tcp import INVALID as NO_TRANSITION
 from firewall.engine import Connection, Firewall
 from firewall.errors import UsageError
-from firewall.labels import ICMP_PROTOCOLS, Labels, address_text, counted, flow_text
+from firewall.labels import ICMP_PROTOCOLS, Labels, address_text, counted, flags_text, flow_text
 from firewall.rows import Judged, VerdictBatch
 from firewall.state import End, Fate, Life, Step
 from firewall.verdict import EXPIRED, FRAGMENT_INCOMPLETE, INVALID_STATE, REASONS, VERDICTS
@@ -29,7 +29,6 @@ from pcaps.wire import ACK, SCTP, TCP, UDP
 
 CELLS = {(row.direction, row.flags, state): row for row in ROWS for state in row.states}
 CHUNK_ROWS = {(row.direction, row.chunk): row for row in SCTP_ROWS}
-CLOSED_STATES = ("TIME_WAIT", "CLOSE")
 
 UNREPLIED, REPLIED, ASSURED = "UNREPLIED", "REPLIED", "ASSURED"  # for what has no states of its own
 ABOUT_IT = "an ICMP error that quotes it; changes nothing"
@@ -69,10 +68,10 @@ def state_word(connection: Connection | None) -> str:
     return REPLIED if connection.answered else UNREPLIED
 
 
-def flags_text(packet: Any) -> str:
+def packet_text(packet: Any) -> str:
     """`SYN ACK`; for SCTP its chunks, for ICMP `8/0`, type and code; nothing for other protocols."""
     if packet["protocol"] == TCP:
-        return " ".join(name for name, bit in FLAG_BITS.items() if packet["tcp_flags"] & bit) or "none"
+        return flags_text(TCP, int(packet["tcp_flags"]))
     if packet["protocol"] == SCTP:
         return ", ".join(CHUNKS[code - 1].name for code in chunks(packet))
     if packet["protocol"] in ICMP_PROTOCOLS:
@@ -190,7 +189,7 @@ class Watch:
             packet=int(packet["frame"]),
             time=int(packet["time"]),
             reply=reply,
-            flags=flags_text(packet),
+            flags=packet_text(packet),
             seq=int(packet["tcp_seq"]) if tcp else None,
             ack=int(packet["tcp_ack"]) if tcp and packet["tcp_flags"] & ACK else None,
             length=int(packet["payload"]) if tcp else None,
@@ -216,9 +215,9 @@ class Watch:
         """The step into TIME_WAIT or CLOSE behind which it never left them."""
         closing = None
         for step in self.steps:
-            if step.after not in CLOSED_STATES:
+            if step.after not in ENDED:
                 closing = None
-            elif step.before not in CLOSED_STATES:
+            elif step.before not in ENDED:
                 closing = step
         return closing
 

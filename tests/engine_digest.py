@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from firewall.engine import Firewall
-from firewall.interfaces import address_words
+from firewall.labels import address_text
 from pcaps.batch import PacketBatch
 from pcaps.capture import open_capture
 from pcaps.errors import CaptureError
@@ -35,7 +35,7 @@ def busiest(packets: list[PacketBatch]) -> list[str]:
     for batch in packets:
         ip = batch.take(batch.family != 0)
         counts.update(zip(ip.src_hi.tolist(), ip.src_lo.tolist(), strict=True))
-    return [address_words(*pair) for pair, _ in sorted(counts.items(), key=lambda item: (-item[1], item[0]))][:BUSIEST]
+    return [address_text(*pair) for pair, _ in sorted(counts.items(), key=lambda item: (-item[1], item[0]))][:BUSIEST]
 
 
 def digests(paths: list[str]) -> Iterator[str]:

@@ -117,13 +117,14 @@ def load_case(name: str) -> Case:
         path=path,
         frames=read_frames(path / "packets.pcap"),
         addresses=tuple(ip_address(address) for address in setting["eni"]),
-        rules=tuple(_rule(rule) for rule in setting["rules"]),
+        rules=tuple(rule_of(rule) for rule in setting["rules"]),
         configs={config: _config(verdicts["configs"], config) for config in verdicts["configs"]},
         notes=tuple(setting.get("notes", ())),
     )
 
 
-def _rule(rule: dict[str, Any]) -> Rule:
+def rule_of(rule: dict[str, Any]) -> Rule:
+    """A rule as `rules.json` has it."""
     protocol = rule["proto"]
     return Rule(
         direction=rule["dir"],

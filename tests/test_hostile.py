@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from conntrack import table as table_module
-from firewall import engine as engine_module
+from conntrack import timeouts
 from firewall.engine import Firewall
 from pcaps import accelerate
 from pcaps.capture import FrameCapture, crafted_capture, open_capture
@@ -169,4 +169,4 @@ def test_the_clock_begins_before_the_first_packet() -> None:
     firewall = Firewall(rule_set([HTTP]))
     found = rows(firewall, FrameCapture([*early, *late]))
     assert [row["flow"] for row in found] == [1, 2]
-    assert engine_module.NS == SECOND
+    assert timeouts.NS == SECOND

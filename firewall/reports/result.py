@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
-from conntrack.tcp import STATES
+from conntrack.tcp import ENDED, STATES
 from conntrack.timeouts import effective
 from firewall.flows import largest
 from firewall.interfaces import busiest_text, unattached_groups
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from pcaps.capture import Capture
 
 MOST_GROUPS = 5  # named in a warning
-ENDED = ("TIME_WAIT", "CLOSE")  # TCP states of a connection that was closed or reset
 
 
 @dataclass(frozen=True)

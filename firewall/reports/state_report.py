@@ -16,6 +16,7 @@ from math import floor
 from typing import Any
 
 from conntrack.icmp import QUERIES
+from conntrack.timeouts import NS
 from firewall.engine import Connection
 from firewall.labels import counted, duration_text, flow_text, printable, protocol_word, time_text
 from firewall.model import TCP, UDP
@@ -26,7 +27,6 @@ from firewall.state import End, Fate, Life, State, Step
 from pcaps.wire import GRE, ICMP, ICMPV6, SCTP, UDPLITE
 
 FORMAT = 1
-NS = 1_000_000_000
 #: The protocols that conntrack (conntrack-tools 1.4.7) calls by name.
 NAMES = {TCP: "tcp", UDP: "udp", UDPLITE: "udplite", SCTP: "sctp", ICMP: "icmp", ICMPV6: "icmpv6", GRE: "gre"}
 NO_NAME = "unknown"

@@ -13,13 +13,13 @@ import platform
 import struct
 import sys
 from collections.abc import Mapping, Sequence
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from tests.netfilter.generate import Trace
 from tests.netfilter.kernel import Answer, Kernel, Timed
-from tests.recorded import LINKTYPE_ETHERNET, LITTLE_ENDIAN_MICROSECONDS, PROTOCOLS, Address, Rule, read_frames
+from tests.recorded import LINKTYPE_ETHERNET, LITTLE_ENDIAN_MICROSECONDS, PROTOCOLS, Address, Rule, read_frames, rule_of
 
 CONFIGS = {
     f"loose{loose}_liberal{liberal}": {"tcp_loose": loose, "tcp_be_liberal": liberal}
@@ -77,14 +77,6 @@ def rule_words(rule: Rule) -> dict[str, Any]:
         "code": rule.icmp_code,
     }
     return {key: value for key, value in words.items() if value is not None}
-
-
-def rule_of(words: Mapping[str, Any]) -> Rule:
-    """A rule from `rules.json`."""
-    protocol, ports = words["proto"], words.get("ports")
-    number = PROTOCOLS[protocol] if isinstance(protocol, str) else protocol
-    peer = ip_network(words["cidr"], strict=False)
-    return Rule(words["dir"], number, peer, tuple(ports) if ports else None, words.get("type"), words.get("code"))
 
 
 class Setting(NamedTuple):

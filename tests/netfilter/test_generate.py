@@ -21,9 +21,9 @@ from tests.netfilter.generate import (
 )
 from tests.netfilter.packets import Datagram, ethernet, ip_packet
 from tests.netfilter.places import ENI, PEERS
-from tests.netfilter.record import pcap, rule_of, rule_words
+from tests.netfilter.record import pcap, rule_words
 from tests.netfilter.ruleset import match, nft_ruleset
-from tests.recorded import Rule
+from tests.recorded import Rule, rule_of
 from tests.reference_frames import ip_of_frame
 
 MARGIN = SECOND // 20  # a timeout is never decided by less
