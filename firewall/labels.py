@@ -7,7 +7,7 @@ from pathlib import PurePath
 from typing import Protocol
 
 from conntrack.tcp import FLAG_BITS
-from firewall.model import ANY, ICMP, ICMPV6, TCP, UDP, GroupPeer, NetworkInterface, PrefixListPeer, Rule
+from firewall.model import ANY, ICMP, ICMPV6, TCP, UDP, GroupPeer, NetworkInterface, PrefixListPeer, Rule, UnknownPeer
 from firewall.sources.words import PROTOCOL_NAMES, PROTOCOLS
 from pcaps.batch import IPV4_PREFIX
 
@@ -136,6 +136,8 @@ def _peer_text(rule: Rule) -> str:
             return f"{toward} group {group_id}"
         case PrefixListPeer(prefix_list_id):
             return f"{toward} prefix list {prefix_list_id}"
+        case UnknownPeer(text):
+            return f"{toward} {text} (not known)"
         case network:
             return f"{toward} {network}"
 

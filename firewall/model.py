@@ -31,10 +31,32 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
+class Peering:
+    """A VPC peering connection that a rule's reference runs over; a deleted one leaves the rule stale.
+
+    https://docs.aws.amazon.com/vpc/latest/peering/vpc-peering-security-groups.html
+    """
+
+    peering_id: str
+    status: str = "active"
+
+    @property
+    def deleted(self) -> bool:
+        """True if references over it match nothing any more."""
+        return self.status == "deleted"
+
+
+@dataclass(frozen=True, slots=True)
 class GroupPeer:
     """Another security group: its members' private addresses."""
 
     group_id: str
+    peering: Peering | None = None
+
+    @property
+    def stale(self) -> bool:
+        """True if the reference matches nothing: the peering that it ran over is deleted."""
+        return self.peering is not None and self.peering.deleted
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +66,14 @@ class PrefixListPeer:
     prefix_list_id: str
 
 
-Peer = Network | GroupPeer | PrefixListPeer
+@dataclass(frozen=True, slots=True)
+class UnknownPeer:
+    """A peer that the file names without saying its address, as a Terraform plan does before it is applied."""
+
+    text: str
+
+
+Peer = Network | GroupPeer | PrefixListPeer | UnknownPeer
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,17 +115,26 @@ class SecurityGroup:
     ingress: tuple[Rule, ...] = ()
     egress: tuple[Rule, ...] = ()
     place: Place | None = None
+    vpc: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class PrefixList:
-    """A managed prefix list; `max_entries` is what a rule quota is charged."""
+    """A managed prefix list: the entries of one version, all of one address family.
+
+    `max_entries` is what a rule quota is charged for a customer's list; AWS's own lists have a
+    documented weight instead. AWS does not show the version of its own lists.
+    https://docs.aws.amazon.com/vpc/latest/userguide/managed-prefix-lists.html
+    """
 
     prefix_list_id: str
     name: str
     entries: tuple[Network, ...] = ()
     max_entries: int | None = None
     place: Place | None = None
+    version: int | None = None
+    family: Literal[4, 6] | None = None  # None: as its entries say
+    owner: str = ""  # "AWS" for AWS managed lists
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +151,12 @@ class ConnectionTracking:
 
 @dataclass(frozen=True, slots=True)
 class NetworkInterface:
-    """An ENI: its private addresses and the security groups attached to it."""
+    """An ENI: its private addresses and the security groups attached to it.
+
+    `prefixes` are delegated to it (Ipv4Prefixes, Ipv6Prefixes): every address in them is its own.
+    `public_addresses` never stand in a packet at the interface and match no rule; they are kept for
+    explanations. `complete` is False where the interface has addresses that no file says.
+    """
 
     interface_id: str
     addresses: tuple[Address, ...]
@@ -122,6 +165,77 @@ class NetworkInterface:
     instance: str | None = None
     place: Place | None = None
     connection_tracking: ConnectionTracking = ConnectionTracking()
+    subnet: str | None = None
+    vpc: str | None = None
+    source_dest_check: bool = True
+    interface_type: str = "interface"  # InterfaceType of the EC2 API
+    prefixes: tuple[Network, ...] = ()
+    public_addresses: tuple[Address, ...] = ()
+    complete: bool = True
+
+    @property
+    def networks(self) -> tuple[Network, ...]:
+        """All its private addresses, as blocks."""
+        single = (IPv4Network(each) if each.version == 4 else IPv6Network(each) for each in self.addresses)
+        return (*single, *self.prefixes)
+
+
+@dataclass(frozen=True, slots=True)
+class Vpc:
+    """A VPC: its address blocks, the primary IPv4 block first."""
+
+    vpc_id: str
+    cidrs: tuple[Network, ...] = ()
+    place: Place | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Subnet:
+    """A subnet: its address blocks, and the network ACL that guards its border (None: none is known)."""
+
+    subnet_id: str
+    cidrs: tuple[Network, ...] = ()
+    vpc: str | None = None
+    network_acl: str | None = None
+    place: Place | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkAclEntry:
+    """One numbered entry of a network ACL: of those that match, the lowest number decides.
+
+    Ports and ICMP as in `Rule`. The peer is a block: entries name no groups and no prefix lists.
+    https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_NetworkAclEntry.html
+    """
+
+    network_acl_id: str
+    direction: Direction
+    number: int
+    action: Literal["allow", "deny"]
+    protocol: int
+    peer: Network
+    ports: tuple[int, int] | None = None
+    icmp_type: int = ANY
+    icmp_code: int = ANY
+    place: Place | None = None
+
+    @property
+    def name(self) -> str:
+        """`acl-1:ingress[100]`."""
+        return f"{self.network_acl_id}:{self.direction}[{self.number}]"
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkAcl:
+    """A subnet's stateless filter: numbered entries in ascending order, then `*`, which denies."""
+
+    network_acl_id: str
+    name: str
+    ingress: tuple[NetworkAclEntry, ...] = ()
+    egress: tuple[NetworkAclEntry, ...] = ()
+    vpc: str | None = None
+    is_default: bool = False
+    place: Place | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,3 +259,25 @@ class RuleSet:
     prefix_lists: dict[str, PrefixList] = field(default_factory=dict)
     auto_tracked: tuple[Network, ...] = ()  # peers whose connections AWS always tracks: NAT gateways, ...
     warnings: tuple[Warning, ...] = ()
+    vpcs: dict[str, Vpc] = field(default_factory=dict)
+    subnets: dict[str, Subnet] = field(default_factory=dict)
+    network_acls: dict[str, NetworkAcl] = field(default_factory=dict)
+    allowance: int | None = None  # connections that one instance may have tracked; None: not limited
+    #: lint name -> the names of groups, rules or interfaces that it is not told of; `all` is every one
+    silenced: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def subnet_of(self, interface: NetworkInterface) -> Subnet | None:
+        """The interface's subnet, where the files describe it."""
+        return None if interface.subnet is None else self.subnets.get(interface.subnet)
+
+    def network_acl_of(self, interface: NetworkInterface) -> NetworkAcl | None:
+        """The network ACL of the interface's subnet, where the files describe both."""
+        subnet = self.subnet_of(interface)
+        acl = None if subnet is None else subnet.network_acl
+        return None if acl is None else self.network_acls.get(acl)
+
+    def vpc_of(self, interface: NetworkInterface) -> Vpc | None:
+        """The interface's VPC, named by itself or by its subnet, where the files describe it."""
+        subnet = self.subnet_of(interface)
+        identity = interface.vpc or (None if subnet is None else subnet.vpc)
+        return None if identity is None else self.vpcs.get(identity)

@@ -24,6 +24,7 @@ from firewall.model import (
     PrefixListPeer,
     Rule,
     RuleSet,
+    UnknownPeer,
 )
 from pcaps.batch import IPV4_PREFIX, STATUS_NAMES
 
@@ -128,6 +129,8 @@ def peer_networks(rule: Rule, rules: RuleSet) -> list[Network] | None:
     (https://docs.aws.amazon.com/vpc/latest/userguide/security-group-rules.html).
     """
     peer = rule.peer
+    if isinstance(peer, GroupPeer) and peer.stale:
+        return []
     if isinstance(peer, GroupPeer):
         members = [eni for eni in rules.interfaces.values() if peer.group_id in eni.groups]
         if not members:
@@ -141,6 +144,8 @@ def peer_networks(rule: Rule, rules: RuleSet) -> list[Network] | None:
     if isinstance(peer, PrefixListPeer):
         known = rules.prefix_lists.get(peer.prefix_list_id)
         return None if known is None else list(known.entries)
+    if isinstance(peer, UnknownPeer):
+        return None
     return [peer]
 
 

@@ -7,15 +7,13 @@ missing and is then empty; keys that say nothing about rules are ignored.
 from collections.abc import Iterator
 
 from firewall.model import (
-    ANY,
-    ICMP,
-    ICMPV6,
     Address,
     Direction,
     GroupPeer,
     Network,
     NetworkInterface,
     Peer,
+    Peering,
     PrefixList,
     PrefixListPeer,
     Rule,
@@ -26,21 +24,16 @@ from firewall.sources.findings import Findings, Spot
 from firewall.sources.located import Node, entries
 from firewall.sources.reading import (
     address,
-    check_icmp,
-    check_ports,
     description,
-    has_ports,
     mapping,
     network,
-    protocol,
-    protocol_name,
     sequence,
     shown,
     text,
     warn_family,
 )
+from firewall.sources.service import Service, api_service
 from firewall.sources.tracking import connection_tracking
-from firewall.sources.words import ALL_ICMP, ALL_PORTS, SCTP, UDPLITE
 
 TOP_KEYS = ("SecurityGroups", "NetworkInterfaces", "PrefixLists")
 _PERMISSIONS: dict[Direction, str] = {"ingress": "IpPermissions", "egress": "IpPermissionsEgress"}
@@ -131,51 +124,20 @@ def _rules(node: Node, group_id: str, direction: Direction, draft: Draft) -> Ite
             if service is not None and peer is not None:
                 number, ports, icmp = service
                 about = description(item.get("Description"), draft.findings)
-                if not isinstance(peer, GroupPeer | PrefixListPeer):
-                    warn_family(number, peer, item, draft.findings)
+                warn_family(number, peer, item, draft.findings)
                 yield Rule(group_id, direction, index, number, peer, ports, *icmp, None, about, item.place)
             index += 1
 
 
-def _service(node: Node, findings: Findings) -> tuple[int, tuple[int, int] | None, tuple[int, int]] | None:
+def _service(node: Node, findings: Findings) -> Service | None:
     """Protocol, ports, ICMP type and code of a permission."""
     given = node.get("IpProtocol")
     if given is None:
         findings.error(node, "IpProtocol is missing: give the AWS CLI's output whole")
         return None
-    number = protocol(given, findings)
-    if number is None:
-        return None
-    is_icmp = number in (ICMP, ICMPV6)
-    if not (is_icmp or has_ports(number) or number in (SCTP, UDPLITE)):
-        return number, None, ALL_ICMP  # AWS ignores the ports of every other protocol, whatever they say
-    bounds = [found for key in ("FromPort", "ToPort") if (found := node.get(key)) is not None]
-    numbers = [each.value for each in bounds if isinstance(each.value, int) and not isinstance(each.value, bool)]
-    if len(numbers) < len(bounds):
-        findings.error(node, "FromPort and ToPort are no numbers: give the AWS CLI's output as it is")
-        return None
-    if len(numbers) == 2:
-        first, last = numbers
-        if is_icmp:
-            icmp = check_icmp(first, last, node, findings)
-            return icmp and (number, None, icmp)
-        if not has_ports(number) and (ANY in (first, last) or (first, last) == ALL_PORTS):
-            return number, None, ALL_ICMP
-        ports = check_ports(first, last, node, findings)
-        if not has_ports(number):
-            name = protocol_name(number)
-            findings.warn(
-                "ports-ignored",
-                node,
-                f"AWS ignores the ports of {name} rules and allows all {name}; under the profile linux they count",
-            )
-        return ports and (number, ports, ALL_ICMP)
-    if not numbers and number in (ICMPV6, SCTP, UDPLITE):
-        return number, None, ALL_ICMP
-    findings.error(
-        node, f"{protocol_name(number)} permission without FromPort and ToPort: give the AWS CLI's output whole"
+    return api_service(
+        given, node.get("FromPort"), node.get("ToPort"), node, findings, "give the AWS CLI's output as it is"
     )
-    return None
 
 
 def _peers(node: Node, findings: Findings) -> Iterator[tuple[Peer | None, Node]]:
@@ -191,13 +153,13 @@ def _peers(node: Node, findings: Findings) -> Iterator[tuple[Peer | None, Node]]
         yield None if prefix_list_id is None else PrefixListPeer(prefix_list_id), item
     for item in _items(node, "UserIdGroupPairs", findings):
         group_id = _required(item, "GroupId", findings)
-        if group_id is not None and _word(item, "PeeringStatus") == "deleted":
-            # "stale": https://docs.aws.amazon.com/vpc/latest/peering/vpc-peering-security-groups.html
-            findings.warn(
-                "stale-rule", item, f"the peering to {group_id} is deleted: the rule matches nothing, left out"
-            )
-            group_id = None
-        yield None if group_id is None else GroupPeer(group_id), item
+        yield None if group_id is None else GroupPeer(group_id, _peering(item)), item
+
+
+def _peering(node: Node) -> Peering | None:
+    """The peering connection that a reference runs over, if any."""
+    peering_id, status = _word(node, "VpcPeeringConnectionId"), _word(node, "PeeringStatus")
+    return Peering(peering_id or "", status or "active") if peering_id or status else None
 
 
 def _cidr(node: Node, key: str, findings: Findings) -> Network | None:

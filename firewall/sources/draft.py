@@ -1,12 +1,14 @@
 """The rule set while it is built: names of all files first, then the objects, then what spans files."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from firewall.model import (
     Address,
     GroupPeer,
     Network,
+    NetworkAcl,
     NetworkInterface,
     Place,
     PrefixList,
@@ -14,8 +16,12 @@ from firewall.model import (
     Rule,
     RuleSet,
     SecurityGroup,
+    Subnet,
+    UnknownPeer,
+    Vpc,
 )
 from firewall.sources.findings import Findings, Spot
+from firewall.sources.located import Node
 from firewall.sources.reading import quoted, suggestion
 
 
@@ -77,10 +83,31 @@ class Draft:
     owners: dict[Address, str] = field(default_factory=dict)
     auto_tracked: list[Network] = field(default_factory=list)
     rule_ids: dict[str, Place] = field(default_factory=dict)
+    vpcs: dict[str, Vpc] = field(default_factory=dict)
+    subnets: dict[str, Subnet] = field(default_factory=dict)
+    network_acls: dict[str, NetworkAcl] = field(default_factory=dict)
+    acl_of_subnet: dict[str, str] = field(default_factory=dict)  # associations, whichever file states them
+    allowance: int | None = None
+    silenced: dict[str, list[str]] = field(default_factory=dict)
+    #: what native files say for others: addresses of interfaces that a template names, values of its parameters
+    addresses: dict[str, list[tuple[Address, Spot]]] = field(default_factory=dict)
+    parameters: dict[str, Node] = field(default_factory=dict)
+    used_addresses: set[str] = field(default_factory=set)
+    used_parameters: set[str] = field(default_factory=set)
 
     def add_group(self, group: SecurityGroup) -> None:
         """Names were checked when they were declared."""
         self.groups[group.group_id] = group
+
+    def given_addresses(self, identity: str) -> list[tuple[Address, Spot]]:
+        """The addresses that a native file gives under `addresses:` for an interface that another file describes."""
+        self.used_addresses.add(identity)
+        return self.addresses.get(identity, [])
+
+    def parameter(self, name: str) -> Node | None:
+        """The value that a native file gives under `parameters:`, for a template's parameter or a name it imports."""
+        self.used_parameters.add(name)
+        return self.parameters.get(name)
 
     def add_interface(self, interface: NetworkInterface, spot: Spot, addresses: Iterable[tuple[Address, Spot]]) -> None:
         """An interface with the places of its addresses: one address, one interface."""
@@ -99,35 +126,133 @@ class Draft:
                 )
             self.owners.setdefault(address, identity)
 
+    def add_vpc(self, vpc: Vpc, spot: Spot) -> None:
+        """One VPC."""
+        self._add_once(self.vpcs, vpc.vpc_id, vpc, "VPC", spot)
+
+    def add_subnet(self, subnet: Subnet, spot: Spot) -> None:
+        """One subnet; its network ACL may also be stated by the list, with `associate`."""
+        self._add_once(self.subnets, subnet.subnet_id, subnet, "subnet", spot)
+        if subnet.network_acl is not None:
+            self.associate(subnet.network_acl, subnet.subnet_id, spot)
+
+    def add_network_acl(self, acl: NetworkAcl, spot: Spot) -> None:
+        """One network ACL; two entries of a direction with one number are a mistake."""
+        self._add_once(self.network_acls, acl.network_acl_id, acl, "network ACL", spot)
+        for listed in (acl.ingress, acl.egress):
+            numbers: dict[int, Place | None] = {}
+            for entry in listed:
+                if entry.number in numbers and entry.place is not None:
+                    self.findings.error(
+                        Spot(entry.place),
+                        f"{entry.name} is written twice, first at {numbers[entry.number]}: entries of one direction "
+                        "differ in number",
+                    )
+                numbers.setdefault(entry.number, entry.place)
+
+    def associate(self, acl_id: str, subnet_id: str, spot: Spot) -> None:
+        """A subnet has exactly one network ACL (https://docs.aws.amazon.com/vpc/latest/userguide/vpc-network-acls.html)."""
+        known = self.acl_of_subnet.setdefault(subnet_id, acl_id)
+        if known != acl_id:
+            self.findings.error(
+                spot, f"subnet {quoted(subnet_id)} has two network ACLs, {known} and {acl_id}: AWS allows one"
+            )
+
+    def _add_once(self, known: dict[str, Any], identity: str, item: Any, kind: str, spot: Spot) -> None:
+        if identity in known:
+            self.findings.error(
+                spot, f"{kind} {quoted(identity)} is defined twice, first at {known[identity].place}: keep one"
+            )
+        known.setdefault(identity, item)
+
     def finish(self) -> RuleSet:
         """The rule set, once every file is read. Raises RuleFileError with everything that was wrong."""
+        self._check_given()
         self.findings.stop_if_any()
         self.warn_unknown_peers()
+        subnets = {key: replace(each, network_acl=self._acl_of(each)) for key, each in self.subnets.items()}
+        interfaces = {key: self._placed(each, subnets) for key, each in self.interfaces.items()}
+        self._warn_unguarded(interfaces.values(), subnets)
         return RuleSet(
             self.groups,
-            self.interfaces,
+            interfaces,
             self.prefix_lists,
             tuple(self.auto_tracked),
             tuple(self.findings.warnings),
+            self.vpcs,
+            subnets,
+            {key: _in_order(each) for key, each in self.network_acls.items()},
+            self.allowance,
+            {name: tuple(words) for name, words in self.silenced.items()},
         )
+
+    def _check_given(self) -> None:
+        """Addresses and parameters that no file asks for are slips of the pen."""
+        for name, found in self.addresses.items():
+            if name not in self.used_addresses and found:
+                asked = suggestion(name, sorted(self.used_addresses)) if self.used_addresses else "no file asks for one"
+                self.findings.error(found[0][1], f"no interface {quoted(name)} lacks an address: {asked}")
+        for name, node in self.parameters.items():
+            if name not in self.used_parameters:
+                asked = suggestion(name, sorted(self.used_parameters)) if self.used_parameters else "no file has any"
+                self.findings.error(node, f"no file asks for a parameter {quoted(name)}: {asked}")
+
+    def _acl_of(self, subnet: Subnet) -> str | None:
+        """The subnet's network ACL: the associated one, else its VPC's default one."""
+        if subnet.subnet_id in self.acl_of_subnet:
+            return self.acl_of_subnet[subnet.subnet_id]
+        default = (acl for acl in self.network_acls.values() if acl.is_default and acl.vpc == subnet.vpc)
+        return next((acl.network_acl_id for acl in default), None)
+
+    def _placed(self, interface: NetworkInterface, subnets: dict[str, Subnet]) -> NetworkInterface:
+        """The interface in its subnet: where no file names it, the one subnet that holds all its addresses."""
+        if interface.subnet is not None or not interface.addresses:
+            return interface
+        holding = [
+            each for each in subnets.values() if all(any(at in net for net in each.cidrs) for at in interface.addresses)
+        ]
+        return replace(interface, subnet=holding[0].subnet_id) if len(holding) == 1 else interface
+
+    def _warn_unguarded(self, interfaces: Iterable[NetworkInterface], subnets: dict[str, Subnet]) -> None:
+        """Where network ACLs are given but an interface's is not found, its verdicts leave it out."""
+        if not self.network_acls:
+            return
+        for each in interfaces:
+            subnet = subnets.get(each.subnet or "")
+            if each.place is not None and (subnet is None or subnet.network_acl not in self.network_acls):
+                where = f"subnet {each.subnet}" if each.subnet else "no subnet that the files describe"
+                self.findings.warn(
+                    "no-network-acl",
+                    Spot(each.place),
+                    f"interface {each.interface_id} is in {where}: no network ACL is evaluated for it",
+                )
 
     def warn_unknown_peers(self) -> None:
         """A peer by id that no file describes cannot be matched: packets that hang on it are undecidable."""
         carried = {group for interface in self.interfaces.values() for group in interface.groups}
         told: set[str] = set()
         for rule in (rule for group in self.groups.values() for rule in (*group.ingress, *group.egress)):
-            kind, identity = _unknown_peer(rule, self.groups.keys() | carried, self.prefix_lists.keys())
-            if kind and identity not in told and rule.place is not None:
-                told.add(identity)
-                what = "who its members are" if kind == "unknown-members" else "its entries"
-                self.findings.warn(kind, Spot(rule.place), f"no file says of {identity} {what}")
+            kind, text = _unknown_peer(rule, self.groups.keys() | carried, self.prefix_lists.keys())
+            if kind and text not in told and rule.place is not None:
+                told.add(text)
+                self.findings.warn(kind, Spot(rule.place), text)
 
 
 def _unknown_peer(rule: Rule, groups: Iterable[str], lists: Iterable[str]) -> tuple[str, str]:
-    """The kind of warning and the id that is unknown, or two empty words."""
+    """The kind of warning and what is unknown, or two empty words."""
     match rule.peer:
+        case GroupPeer(identity) if rule.peer.stale:
+            return "stale-rule", f"the peering to {identity} is deleted: the rule matches nothing"
         case GroupPeer(identity) if identity not in groups:
-            return "unknown-members", identity
+            return "unknown-members", f"no file says of {identity} who its members are"
         case PrefixListPeer(identity) if identity not in lists:
-            return "unknown-prefix-list", identity
+            return "unknown-prefix-list", f"no file says of {identity} its entries"
+        case UnknownPeer(text):
+            return "unknown-peer", f"{text} is not known: packets that this rule might allow are undecidable"
     return "", ""
+
+
+def _in_order(acl: NetworkAcl) -> NetworkAcl:
+    """Entries in the order of their numbers, in which they are evaluated."""
+    ingress, egress = (tuple(sorted(listed, key=lambda entry: entry.number)) for listed in (acl.ingress, acl.egress))
+    return replace(acl, ingress=ingress, egress=egress)

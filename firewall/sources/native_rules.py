@@ -1,7 +1,6 @@
 """One rule of the native YAML: service (type, protocol, ports, icmp) and exactly one peer."""
 
 import re
-from typing import NamedTuple
 
 from firewall.model import ALL_PROTOCOLS, ICMP, ICMPV6, Direction, GroupPeer, Peer, PrefixListPeer, Rule
 from firewall.sources.draft import Draft, Names
@@ -21,6 +20,7 @@ from firewall.sources.reading import (
     text,
     warn_family,
 )
+from firewall.sources.service import Service
 from firewall.sources.words import ALL_ICMP, ALL_PORTS, CONSOLE_TYPES, SCTP, UDPLITE, ConsoleType
 
 PEER_KEYS: dict[Direction, str] = {"ingress": "source", "egress": "destination"}
@@ -44,14 +44,6 @@ _RANGE = re.compile(r"([0-9]{1,9}) ?- ?([0-9]{1,9})")
 _TYPE_AND_CODE = re.compile(r"(-?[0-9]{1,9}) ?/ ?(-?[0-9]{1,9})")
 
 
-class Service(NamedTuple):
-    """What a rule allows, but for the peer."""
-
-    protocol: int
-    ports: tuple[int, int] | None = None
-    icmp: tuple[int, int] = ALL_ICMP
-
-
 def rule(node: Node, group_id: str, direction: Direction, index: int, draft: Draft) -> Rule | None:
     """The rule that the node says, or None after its mistakes were noted."""
     findings = draft.findings
@@ -65,8 +57,7 @@ def rule(node: Node, group_id: str, direction: Direction, index: int, draft: Dra
     about = description(found.get("description"), findings)
     if service is None or peer is None:
         return None
-    if not isinstance(peer, GroupPeer | PrefixListPeer):
-        warn_family(service.protocol, peer, node, findings)
+    warn_family(service.protocol, peer, node, findings)
     return Rule(
         group_id, direction, index, service.protocol, peer, service.ports, *service.icmp, rule_id, about, node.place
     )

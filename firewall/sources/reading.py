@@ -4,8 +4,9 @@ import difflib
 import ipaddress
 import re
 from collections.abc import Iterable, Mapping
+from ipaddress import IPv4Network, IPv6Network
 
-from firewall.model import ANY, ICMP, ICMPV6, TCP, UDP, Address, Network
+from firewall.model import ANY, ICMP, ICMPV6, TCP, UDP, Address, Network, Peer
 from firewall.sources.findings import Findings, Spot
 from firewall.sources.located import Node
 from firewall.sources.words import PROTOCOL_NAMES, PROTOCOLS
@@ -187,9 +188,9 @@ def check_icmp(kind: int, code: int, spot: Spot, findings: Findings) -> tuple[in
     return None
 
 
-def warn_family(number: int, block: Network, spot: Spot, findings: Findings) -> None:
+def warn_family(number: int, block: Peer, spot: Spot, findings: Findings) -> None:
     """ICMP is IPv4's and ICMPv6 is IPv6's: a rule that mixes them is kept, and never matches."""
-    if (number, block.version) in ((ICMP, 6), (ICMPV6, 4)):
+    if isinstance(block, IPv4Network | IPv6Network) and (number, block.version) in ((ICMP, 6), (ICMPV6, 4)):
         name, other = protocol_name(number), "icmp" if number == ICMPV6 else "icmpv6"
         findings.warn(
             "family-mismatch",

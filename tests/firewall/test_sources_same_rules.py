@@ -9,7 +9,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firewall.model import ICMP, ICMPV6, TCP, UDP, Direction, GroupPeer, Peer, PrefixListPeer, Rule, RuleSet
+from firewall.model import (
+    ICMP,
+    ICMPV6,
+    TCP,
+    UDP,
+    Direction,
+    GroupPeer,
+    Peer,
+    PrefixListPeer,
+    Rule,
+    RuleSet,
+    UnknownPeer,
+)
 from firewall.sources import load_rules
 from firewall.sources.words import PROTOCOL_NAMES
 
@@ -77,6 +89,8 @@ def in_json(rule: Rule) -> dict[str, Any]:
             key, peer = "UserIdGroupPairs", {"GroupId": identity}
         case PrefixListPeer(identity):
             key, peer = "PrefixListIds", {"PrefixListId": identity}
+        case UnknownPeer(text):
+            raise AssertionError(text)
         case _:
             key, cidr = PEER_LISTS[rule.peer.version]
             peer = {cidr: str(rule.peer)}
