@@ -5,6 +5,7 @@ which end opened it. One table holds every interface's connections; the interfac
 A timed-out entry keeps its place and its key, so that a late packet can be told "expired".
 """
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -85,11 +86,10 @@ MAX_CAPACITY = 1 << 23  # slots: 1 GiB
 # --- FlowTable.counts ---------------------------------------------------------------------------------
 USED = 0  # slots that are not FREE
 CLOCK = 1  # ns; the latest time seen: it never goes back
-TRACKED = 2  # connections in the table, those included that timed out and were not met since
-EARLY_DROPS = 3  # connections that made room for a new one
-NEXT_SWEEP = 4  # ns; from when on a full table is searched again for what timed out
-LATE = 5  # TCP and ICMP packets that no rule admits any more: their entry had timed out
-COUNTS = 6
+EARLY_DROPS = 2  # connections that made room for a new one
+NEXT_SWEEP = 3  # ns; from when on a full table is searched again for what timed out
+LATE = 4  # TCP and ICMP packets that no rule admits any more: their entry had timed out
+COUNTS = 5
 SWEEP_EVERY = 10**9  # ns
 BEFORE_ALL = -(1 << 63)  # the clock before the first packet
 
@@ -97,19 +97,25 @@ BEFORE_ALL = -(1 << 63)  # the clock before the first packet
 class FlowTable(NamedTuple):
     """`entries` has one record more than `capacity`: the last is the candidate, not yet confirmed.
 
-    `flows` counts the connections of each interface, `counts` by the numbers above.
+    `flows` counts the connections that each interface had, `counts` by the numbers above. `hosts` is the
+    host of each interface, `tracked` how many connections each host has now, those included that timed
+    out and were not met since: a bound on connections is a host's.
     """
 
     entries: NDArray[np.void]
     counts: NDArray[np.int64]
     flows: NDArray[np.int64]
+    hosts: NDArray[np.int64]
+    tracked: NDArray[np.int64]
 
 
-def new_table(interfaces: int, capacity: int = FIRST_CAPACITY) -> FlowTable:
-    """An empty table; `capacity` is a power of two."""
+def new_table(interfaces: int, capacity: int = FIRST_CAPACITY, hosts: Sequence[int] | None = None) -> FlowTable:
+    """An empty table; `capacity` is a power of two. `hosts`: the host of each interface, one for all if None."""
     counts = np.zeros(COUNTS, np.int64)
     counts[[CLOCK, NEXT_SWEEP]] = BEFORE_ALL
-    return FlowTable(np.zeros(capacity + 1, ENTRY), counts, np.zeros(interfaces, np.int64))
+    of_each = np.array([0] * interfaces if hosts is None else hosts, np.int64)
+    flows, tracked = np.zeros(interfaces, np.int64), np.zeros(interfaces, np.int64)
+    return FlowTable(np.zeros(capacity + 1, ENTRY), counts, flows, of_each, tracked)
 
 
 @kernel
@@ -185,12 +191,25 @@ def is_live(entry: Entry, now: int) -> bool:
 
 
 @kernel
+def count_tracked(table: FlowTable, entry: Entry, change: int) -> None:
+    """Count a connection of its interface's host, or no more."""
+    table.tracked[i64(table.hosts[i64(entry["eni"])])] += change
+
+
+@kernel
+def tracked_beside(table: FlowTable, entry: Entry) -> int:
+    """How many connections the host of the entry's interface has."""
+    return i64(table.tracked[i64(table.hosts[i64(entry["eni"])])])
+
+
+@kernel
 def has_room(table: FlowTable, most: int, now: int) -> bool:
-    """True if fewer than `most` connections are tracked; those that timed out do not count.
+    """True if the candidate's host has fewer than `most` connections; those that timed out do not count.
 
     They are searched for once in a second of capture time: a full table denies at most so long too much.
     """
-    if most == 0 or table.counts[TRACKED] < most:
+    candidate = table.entries[len(table.entries) - 1]
+    if most == 0 or tracked_beside(table, candidate) < most:
         return True
     if now >= table.counts[NEXT_SWEEP]:
         table.counts[NEXT_SWEEP] = now + SWEEP_EVERY
@@ -199,30 +218,32 @@ def has_room(table: FlowTable, most: int, now: int) -> bool:
             status = i64(entry["status"])
             if i64(entry["use"]) == LIVE and not status & UNCOUNTED and i64(entry["expires"]) <= now:
                 entry["status"] = status | RELEASED
-                table.counts[TRACKED] -= 1
-    return i64(table.counts[TRACKED]) < most
+                count_tracked(table, entry, -1)
+    return tracked_beside(table, candidate) < most
 
 
 @kernel
 def make_room(table: FlowTable, most: int, now: int) -> bool:
-    """True if another connection may be tracked: fewer than `most` are, or one nearby gives way.
+    """True if the candidate's host may have another connection: it has fewer than `most`, or one nearby gives way.
 
     Near its slot, what has timed out gives way, then what is not assured (nf_conntrack_core.c,
     early_drop). Which one does is the hash's choice, in the kernel as here.
     """
-    if most == 0 or table.counts[TRACKED] < most:
-        return True
     entries = table.entries
+    if most == 0 or tracked_beside(table, entries[len(entries) - 1]) < most:
+        return True
     mask = len(entries) - 2
     slot = key_hash(entries[len(entries) - 1]) & mask
+    host = table.hosts[i64(entries[len(entries) - 1]["eni"])]
     seen = 0
     for _ in range(min(len(entries) - 1, EARLY_DROP_SLOTS)):
         entry = entries[slot]
-        if i64(entry["use"]) == LIVE and not i64(entry["status"]) & UNCOUNTED:
+        beside = table.hosts[i64(entry["eni"])] == host
+        if beside and i64(entry["use"]) == LIVE and not i64(entry["status"]) & UNCOUNTED:
             idle = i64(entry["expires"]) <= now
             if idle or not i64(entry["status"]) & ASSURED:
                 entry["use"] = GONE
-                table.counts[TRACKED] -= 1
+                count_tracked(table, entry, -1)
                 table.counts[EARLY_DROPS] += 0 if idle else 1
                 return True
             seen += 1
@@ -280,5 +301,5 @@ def grown(table: FlowTable) -> Growth:
     new = np.zeros(capacity + 1, ENTRY)
     table.counts[USED] = rehash(table.entries, new, now if forget else BEFORE_ALL)
     tracked = (new["use"] == LIVE) & ((new["status"] & UNCOUNTED) == 0)
-    table.counts[TRACKED] = np.count_nonzero(tracked[:-1])
-    return Growth(FlowTable(new, table.counts, table.flows), timed_out if forget else 0)
+    table.tracked[:] = np.bincount(table.hosts[new["eni"][:-1][tracked[:-1]]], minlength=len(table.tracked))
+    return Growth(table._replace(entries=new), timed_out if forget else 0)

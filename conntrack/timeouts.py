@@ -128,6 +128,13 @@ SWITCHES = (
         "wrong transport checksums of whole packets are invalid; offload leaves them unset",
     ),
     Switch("ip_checksum", "1", "0", OFF_ON, "a wrong IPv4 header checksum is dropped"),
+    Switch(
+        "on_widen",
+        "keep",
+        "keep",
+        ("keep", "convert"),
+        "tracked connections that changed rules would leave untracked: keep them, or convert them",
+    ),
 )
 SWITCH_NAMES = tuple(row.name for row in SWITCHES)
 (
@@ -142,6 +149,7 @@ SWITCH_NAMES = tuple(row.name for row in SWITCHES)
     S_EARLY_DROP,
     S_CHECKSUM,
     S_IP_CHECKSUM,
+    S_ON_WIDEN,
 ) = range(len(SWITCHES))
 LIBERAL = 1  # of tcp_state
 AWS_STREAM = 1  # of udp_stream
@@ -162,7 +170,7 @@ class Number(NamedTuple):
 
 NUMBERS = (
     Number("tcp_max_retrans", 3, 0, 255, "equal segments in a row until the entry's life is shortened"),
-    Number("max", 0, 0, (1 << 31) - 1, "connections that the table holds at most; 0: no limit"),
+    Number("max", 0, 0, (1 << 31) - 1, "connections that one host (an instance) tracks at most; 0: no limit"),
     Number("ipfrag_max_dist", 64, 0, (1 << 31) - 1, "IPv4 fragments of a source between two of one datagram; 0: any"),
 )
 NUMBER_NAMES = tuple(row.name for row in NUMBERS)

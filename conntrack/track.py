@@ -34,11 +34,11 @@ from conntrack.table import (
     NOT_TRACKED,
     OPENED_BY_B,
     SEEN_REPLY,
-    TRACKED,
     UNCOUNTED,
     USED,
     Entry,
     FlowTable,
+    count_tracked,
     find_slot,
     is_live,
     make_room,
@@ -64,7 +64,7 @@ from conntrack.timeouts import (
     Settings,
 )
 from pcaps.accelerate import entry_kernel, i64, kernel
-from pcaps.batch import BAD_TRANSPORT, Packet
+from pcaps.batch import BAD_TRANSPORT, OK, Packet
 from pcaps.batch import NO_TRANSPORT as STATUS_NO_TRANSPORT
 from pcaps.icmp_quote import is_icmp_error
 from pcaps.wire import GRE, ICMP, ICMPV6, SCTP, TCP, UDP, UDPLITE
@@ -296,7 +296,7 @@ def track_new(
 def forget(table: FlowTable, entry: Entry) -> None:
     """Delete an entry; its key stays in its slot."""
     entry["use"] = GONE
-    table.counts[TRACKED] -= 1
+    count_tracked(table, entry, -1)
 
 
 @kernel
@@ -381,6 +381,21 @@ def track(table: FlowTable, eni: int, p: Packet, settings: Settings, now: int) -
     return track_known(table, eni, p, settings, now)
 
 
+@entry_kernel
+def peek(entries: NDArray[np.void], eni: int, p: Packet, settings: Settings, now: int) -> int:
+    """The slot of the packet's live entry, or of the one that an ICMP error quotes; NO_SLOT. Changes nothing."""
+    candidate = entries[len(entries) - 1]
+    family = i64(p["family"])
+    error = is_icmp(family, i64(p["protocol"])) and is_icmp_error(family, i64(p["src_port"]))
+    if error and i64(p["quoted"]) == 0:
+        return NO_SLOT
+    forward = quoted_key(candidate, eni, p, settings) if error else packet_key(candidate, eni, p, settings)
+    if i64(p["fragment_id"]) >= 0 or i64(p["status"]) != OK or forward < 0:
+        return NO_SLOT
+    slot = find_slot(entries, candidate)
+    return slot if is_live(entries[slot], now) else NO_SLOT
+
+
 @kernel
 def confirm(table: FlowTable, rule: int, extra_status: int) -> int:
     """Let the candidate into the table, as the next flow of its interface; its slot."""
@@ -391,9 +406,9 @@ def confirm(table: FlowTable, rule: int, extra_status: int) -> int:
     if use == FREE:
         table.counts[USED] += 1
     if use == LIVE and not i64(entries[slot]["status"]) & UNCOUNTED:  # timed out, its place is taken
-        table.counts[TRACKED] -= 1
+        count_tracked(table, candidate, -1)
     if not extra_status & NOT_TRACKED:
-        table.counts[TRACKED] += 1
+        count_tracked(table, candidate, 1)
     eni = i64(candidate["eni"])
     table.flows[eni] += 1
     candidate["flow"] = table.flows[eni]

@@ -4,11 +4,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from firewall.engine import Connection, Firewall
+    from firewall.connections import Connection
+    from firewall.engine import Firewall
     from firewall.errors import EniwallError, RuleFileError, UsageError
 
 _HOMES = {  # loaded when first asked for: numpy and the kernels take their time
-    "Connection": "firewall.engine",
+    "Connection": "firewall.connections",
     "EniwallError": "firewall.errors",
     "Firewall": "firewall.engine",
     "RuleFileError": "firewall.errors",

@@ -21,7 +21,7 @@ from firewall.rows import Judged
 from firewall.summary import join_rows, no_rows, take_rows
 from firewall.verdict import ALLOW, DIRECTIONS, INGRESS
 
-READINGS = {"sg": False, "stateless": True}  # reading -> Firewall's `stateless`
+READINGS = {"sg": False, "stateless": True}  # reading of firewall.engine -> whether it has no table
 KEPT_ROWS = 10
 
 NETWORK_ACL_PAGE = "https://docs.aws.amazon.com/vpc/latest/userguide/custom-network-acl.html"

@@ -1,71 +1,59 @@
 """Firewall: security groups, a connection table, and a verdict for every packet."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Self
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 
 from conntrack.fragments import MAX_HELD_BYTES, Gathered, Reassembly
-from conntrack.sctp import SCTP_STATES
-from conntrack.table import (
-    ASSURED,
-    CLOCK,
-    LATE,
-    LIVE,
-    NOT_TRACKED,
-    OPENED_BY_B,
-    SEEN_REPLY,
-    USED,
-    FlowTable,
-    grown,
-    new_table,
-    room,
-)
-from conntrack.tcp import STATES
-from conntrack.timeouts import NS, SETTINGS, SettingError, effective, settings
-from conntrack.track import is_icmp
+from conntrack.table import CLOCK, LATE, LIVE, USED, FlowTable, grown, new_table, room
+from conntrack.timeouts import SETTINGS, SettingError, effective, settings
+from firewall.changes import Event, Phase, phases
 from firewall.choices import IDLE_TIMES, count_choices, told
+from firewall.connections import Connection, read_connection
 from firewall.errors import UsageError
 from firewall.exempt import SERVICES
 from firewall.interfaces import chosen_interfaces, need_interface
-from firewall.judge import ROWS_A_PACKET, STATEFUL, STATELESS, judge_batch
-from firewall.labels import Labels, address_text, counted
-from firewall.model import NetworkInterface, Rule, RuleSet
+from firewall.judge import (
+    BORDER,
+    ROWS_A_PACKET,
+    STATEFUL,
+    STATELESS,
+    convert_widened,
+    judge_batch,
+    reaches_reassembly,
+)
+from firewall.labels import Labels, counted
+from firewall.model import NetworkAclEntry, NetworkInterface, Rule, RuleSet
 from firewall.model import Warning as RuleWarning
 from firewall.pending import Pending, Waiting
-from firewall.policy import HALF, compile_policy, mapped
+from firewall.policy import Policy, all_entries, compile_policy
 from firewall.rows import VERDICT, Judged, VerdictBatch
 from firewall.sources import load_rules
+from firewall.sources.events import load_events
+from firewall.timeline import Timeline
 from pcaps.batch import Packet, PacketBatch
 from pcaps.capture import Capture, frames_batch
-from pcaps.wire import SCTP, TCP
 
 MOST_REHASHES = 16  # a full table is looked through once for every so many parts of it that came free
+
+
+class Reading(NamedTuple):
+    """One way to judge: what the kernel does, whether network ACLs stand in the path, and how reports say it."""
+
+    code: int
+    acls: bool
+    assumption: str = ""
+
+
+READINGS = {
+    "path": Reading(STATEFUL, acls=True),
+    "sg": Reading(STATEFUL, acls=False),
+    "stateless": Reading(STATELESS, False, "stateless: every packet meets the rules by itself, replies too"),
+    "nacl": Reading(BORDER, True, "nacl: network ACLs alone; what stays inside a subnet meets none"),
+}
 SILENT = "where AWS does not document what it does, eniwall does what Linux does; here that decided:"
-
-
-@dataclass(frozen=True, slots=True)
-class Connection:
-    """One live entry of the table; ports are None where the protocol has none."""
-
-    eni: str
-    flow: int
-    protocol: int
-    src: str
-    dst: str
-    src_port: int | None
-    dst_port: int | None
-    tcp_state: str
-    answered: bool
-    assured: bool
-    expires_in: float  # seconds of capture time
-    rule: str
-    sctp_state: str  # empty where SCTP is not followed by its ports
-    icmp_id: int | None  # of an ICMP query
-    expires: int  # ns since 1970
-    tracked: bool  # False: only remembered, so that all its packets meet the rules
 
 
 def own_timeouts(eni: NetworkInterface) -> dict[str, int]:
@@ -82,9 +70,10 @@ def own_timeouts(eni: NetworkInterface) -> dict[str, int]:
 class Firewall:
     """The security groups of some interfaces, and the connections that they let in so far.
 
-    Attributes: `rule_set`; `interfaces` and `rules`, which the verdict columns index; `profile` and
-    `settings` (every timeout in seconds and every switch by name); `assumptions`, what was chosen
-    where AWS is silent; `warnings`, which grow while packets are judged.
+    Attributes: `rule_set`; `interfaces`, which the verdict columns index, as they index `rules` and
+    behind them `acl_entries`; `profile` and `settings` (every timeout in seconds and every switch by
+    name); `assumptions`, what was chosen where AWS is silent; `timeline`, the changes of the rules;
+    `warnings`, which grow while packets are judged.
     """
 
     def __init__(
@@ -94,12 +83,18 @@ class Firewall:
         profile: str = "aws",
         settings: Mapping[str, str] | None = None,
         *,
-        stateless: bool = False,
+        reading: str = "path",
+        events: Iterable[Event] = (),
     ) -> None:
-        """Raises UsageError for an interface, profile or setting that cannot be."""
+        """Raises UsageError for an interface, profile or setting that cannot be.
+
+        `reading`: `path` (network ACLs and security groups as packets meet them), `sg` (security groups
+        alone), `stateless` (their rules without the table) or `nacl` (network ACLs alone).
+        `events` change the rules on the way.
+        """
         self.rule_set = rule_set
         self.profile = profile
-        self.stateless = stateless
+        self.reading = READINGS[reading]
         self._given = frozenset(settings or {})
         self.files: tuple[str, ...] = ()
         try:
@@ -107,8 +102,14 @@ class Firewall:
         except SettingError as error:
             raise UsageError(str(error)) from None
         self.interfaces = chosen_interfaces(rule_set, enis)
-        groups = [rule_set.groups[name] for name in self._groups() if name in rule_set.groups]
-        self.rules: tuple[Rule, ...] = tuple(rule for group in groups for rule in (*group.ingress, *group.egress))
+        later = phases(rule_set, events)
+        states = [rule_set, *(phase.rule_set for phase in later)]
+        self.rules: tuple[Rule, ...] = tuple(dict.fromkeys(rule for each in states for rule in self._rules_of(each)))
+        self.acl_entries: tuple[NetworkAclEntry, ...] = ()
+        if self.reading.acls:
+            met = (entry for each in states for entry in all_entries(each, self._interfaces_in(each)))
+            self.acl_entries = tuple(dict.fromkeys(met))
+        self.timeline = Timeline(later)
         self.exempt_services = tuple(f"exempt:{service}" for service in SERVICES)
         self.warnings: list[RuleWarning] = []
         self._choices: Counter[str] = Counter()
@@ -116,8 +117,15 @@ class Firewall:
         self._seen: set[int] = set()
         self._start()
 
-    def _groups(self) -> list[str]:
-        return list(dict.fromkeys(group for eni in self.interfaces for group in eni.groups))
+    def _interfaces_in(self, rule_set: RuleSet) -> list[NetworkInterface]:
+        """The simulated interfaces as a rule set has them."""
+        return [rule_set.interfaces.get(eni.interface_id, eni) for eni in self.interfaces]
+
+    def _rules_of(self, rule_set: RuleSet) -> list[Rule]:
+        """The rules that the simulated interfaces can meet, by group."""
+        names = dict.fromkeys(group for eni in self._interfaces_in(rule_set) for group in eni.groups)
+        groups = [rule_set.groups[name] for name in names if name in rule_set.groups]
+        return [rule for group in groups for rule in (*group.ingress, *group.egress)]
 
     def _own_timeouts(self, eni: NetworkInterface) -> dict[str, int]:
         """What an interface sets for itself: a setting of AWS, and --set comes before it."""
@@ -125,18 +133,30 @@ class Firewall:
         return {name: seconds for name, seconds in own.items() if name not in self._given}
 
     def _start(self) -> None:
-        self._policy = compile_policy(self.rule_set, self.interfaces, self.rules, self.profile)
+        self._policy = self._compiled(self.rule_set)
         self._settings = np.array(
             [settings(self.settings | self._own_timeouts(eni)) for eni in self.interfaces], SETTINGS
         )
-        self._table: FlowTable = new_table(max(len(self.interfaces), 1))
+        self._table: FlowTable = new_table(max(len(self.interfaces), 1), hosts=self._hosts())
         self._reassembly = Reassembly(self.settings, self._reassembles)
-        self._owners = {
-            divmod(mapped(address), 1 << HALF): index
-            for index, eni in enumerate(self.interfaces)
-            for address in eni.addresses
-        }
         self._found = 0  # where `connection` found the last one
+
+    def _hosts(self) -> list[int]:
+        """The host of each interface: under aws its instance, which has an allowance of its own."""
+        if self.profile != "aws" or not self.interfaces:
+            return [0] * max(len(self.interfaces), 1)
+        names = [eni.instance or eni.interface_id for eni in self.interfaces]
+        return [names.index(name) for name in names]
+
+    def _compiled(self, rule_set: RuleSet) -> Policy:
+        interfaces = self._interfaces_in(rule_set)
+        return compile_policy(rule_set, interfaces, self.rules, self.profile, self.acl_entries)
+
+    def _enter(self, phase: Phase) -> None:
+        """Go on with changed rules; connections stay, unless `on_widen` says otherwise."""
+        self._policy = self._compiled(phase.rule_set)
+        if self.settings["on_widen"] == "convert":
+            convert_widened(self._policy, self._table, self._settings, self.clock)
 
     @classmethod
     def from_file(
@@ -145,18 +165,21 @@ class Firewall:
         enis: Sequence[str] = (),
         profile: str = "aws",
         settings: Mapping[str, str] | None = None,
-        stateless: bool = False,
+        reading: str = "path",
+        events: str | None = None,
     ) -> Self:
-        """The rules of one or several files. Raises RuleFileError or UsageError."""
-        firewall = cls(load_rules(*paths), enis, profile, settings, stateless=stateless)
+        """The rules of one or several files, and a file of events. Raises RuleFileError or UsageError."""
+        rule_set = load_rules(*paths)
+        timeline = () if events is None else load_events(events, rule_set)
+        firewall = cls(rule_set, enis, profile, settings, reading=reading, events=timeline)
         firewall.files = tuple(str(path) for path in paths)
         return firewall
 
     @property
     def assumptions(self) -> tuple[str, ...]:
         """Choices that decided verdicts where AWS is silent, with how many rows, so far."""
-        if self.stateless:
-            return ("stateless: every packet meets the rules by itself, replies too",)
+        if self.reading.assumption:
+            return (self.reading.assumption,)
         if self.profile != "aws":
             return ()
         late = Counter({IDLE_TIMES: int(self._table.counts[LATE])})
@@ -178,17 +201,29 @@ class Firewall:
 
         A fragment whose datagram is not whole yet is `fragment-incomplete`; `replay` waits for it.
         """
-        return self._judge(packets).settled().verdicts
+        found, row = [], 0
+        for waiting in self._judge(packets):
+            judged = waiting.settled()
+            found.append(judged.verdicts._replace(packet=judged.verdicts.packet + row))
+            row += judged.packets.rows
+        return VerdictBatch._make(map(np.concatenate, zip(*found, strict=True)))
 
-    def _judge(self, packets: PacketBatch) -> Waiting:
-        gathered = Gathered(packets.records) if self.stateless else self._reassembly.add(packets, self.clock)
+    def _judge(self, packets: PacketBatch) -> Iterator[Waiting]:
+        """The batch judged, in as many parts as changes of the rules cut it into."""
+        for part, phase in self.timeline.parts(packets, self.clock):
+            yield self._judge_part(part)
+            if phase is not None:
+                self._enter(phase)
+
+    def _judge_part(self, packets: PacketBatch) -> Waiting:
+        stateful = self.reading.code == STATEFUL
+        gathered = self._reassembly.add(packets, self.clock) if stateful else Gathered(packets.records)
         out = np.zeros(packets.rows * ROWS_A_PACKET, VERDICT)
-        reading = STATELESS if self.stateless else STATEFUL
         start = filled = 0
         full = False
         while start < packets.rows:
             start, filled = judge_batch(
-                gathered.records, start, self._policy, self._table, self._settings, reading, full, out, filled
+                gathered.records, start, self._policy, self._table, self._settings, self.reading.code, full, out, filled
             )
             if start < packets.rows:
                 full = self._grow()
@@ -199,11 +234,10 @@ class Firewall:
         return waiting
 
     def _reassembles(self, p: Packet) -> bool:
-        """True for a fragment that comes to or leaves an interface, unless its IP header is dropped first."""
+        """True for a fragment that comes as far as reassembly; its IP header may be dropped first."""
         if p["bad_ip_checksum"] and self.settings["ip_checksum"] == "1":
             return False
-        sender = self._owners.get((int(p["src_hi"]), int(p["src_lo"])))
-        return sender != self._owners.get((int(p["dst_hi"]), int(p["dst_lo"])))
+        return reaches_reassembly(self._policy, np.array([p]), 0)
 
     def _grow(self) -> bool:
         """Give the table more room; True if it is as full as before: then it stays so for this batch."""
@@ -224,16 +258,21 @@ class Firewall:
         for packets in capture.batches():
             if not self.interfaces:
                 raise need_interface(packets, capture.names, self.files)
-            for judged in pending.add(self._judge(packets)):
-                yield self._counted(judged)
+            for waiting in self._judge(packets):
+                for judged in pending.add(waiting):
+                    yield self._counted(judged)
         for judged in pending.rest():
             yield self._counted(judged)
         self._say_unseen()
         self._say_fragments()
+        for text in self.timeline.never:
+            self.warnings.append(
+                RuleWarning("event-never", f"no packet of the capture comes behind this change: {text}")
+            )
 
     def _counted(self, judged: Judged) -> Judged:
         """The same, its undocumented choices counted."""
-        if self.profile == "aws" and not self.stateless:
+        if self.profile == "aws" and self.reading.code == STATEFUL:
             count_choices(judged, self._choices)
         return judged
 
@@ -266,14 +305,15 @@ class Firewall:
         batch = frames_batch(packets_to_frames(packets, self.first_addresses), verify=self.verifies)
         if not self.interfaces:
             raise need_interface(batch, ("CAPTURE",), self.files)
-        return row_cells(self._judge(batch).settled(), Labels.of(self, ("crafted",)))
+        labels = Labels.of(self, ("crafted",))
+        return [row for waiting in self._judge(batch) for row in row_cells(waiting.settled(), labels)]
 
     def table(self) -> list[Connection]:
         """The live connections at the latest time seen, by interface and number."""
         now = self.clock
         entries = self._table.entries[:-1]
         live = entries[(entries["use"] == LIVE) & (entries["expires"] > now)]
-        return [self._connection(entry, now) for entry in live[np.lexsort((live["flow"], live["eni"]))]]
+        return [self._read(entry) for entry in live[np.lexsort((live["flow"], live["eni"]))]]
 
     @property
     def clock(self) -> int:
@@ -297,37 +337,8 @@ class Firewall:
             if not len(found):
                 return None
             self._found = int(found[0])
-        return self._connection(self._table.entries[self._found], self.clock)
+        return self._read(self._table.entries[self._found])
 
-    def _connection(self, entry: np.void, now: int) -> Connection:
-        ends = [
-            (address_text(int(entry["a_hi"]), int(entry["a_lo"])), int(entry["a_port"])),
-            (address_text(int(entry["b_hi"]), int(entry["b_lo"])), int(entry["b_port"])),
-        ]
-        if entry["status"] & OPENED_BY_B:
-            ends.reverse()
-        protocol = int(entry["protocol"])
-        (src, src_port), (dst, dst_port) = ends
-        icmp = bool(is_icmp(int(entry["family"]), protocol))
-        if icmp:  # type and code of the query, as in the port columns
-            src_port, dst_port = int(entry["a_port"]) >> 8, int(entry["a_port"]) & 0xFF
-        ports = src_port or dst_port or protocol == TCP
-        rule = int(entry["rule"])
-        return Connection(
-            eni=self.interfaces[int(entry["eni"])].interface_id,
-            flow=int(entry["flow"]),
-            protocol=protocol,
-            src=src,
-            dst=dst,
-            src_port=src_port if ports else None,
-            dst_port=dst_port if ports else None,
-            tcp_state=STATES[int(entry["state"])] if protocol == TCP else "",
-            answered=bool(entry["status"] & SEEN_REPLY),
-            assured=bool(entry["status"] & ASSURED),
-            expires_in=(int(entry["expires"]) - now) / NS,
-            rule=self.rules[rule].name if rule >= 0 else "",
-            sctp_state=SCTP_STATES[int(entry["state"])] if protocol == SCTP else "",
-            icmp_id=int(entry["b_port"]) if icmp else None,
-            expires=int(entry["expires"]),
-            tracked=not entry["status"] & NOT_TRACKED,
-        )
+    def _read(self, entry: np.void) -> Connection:
+        interfaces = [eni.interface_id for eni in self.interfaces]
+        return read_connection(entry, self.clock, interfaces, [rule.name for rule in self.rules])

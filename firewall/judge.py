@@ -12,7 +12,21 @@ from numpy.typing import NDArray
 
 from conntrack.outcome import BAD_FLAGS, BAD_HEADER, EXPIRED, FRAGMENT, MID_STREAM, NO_QUERY
 from conntrack.states import ESTABLISHED, INVALID, NEW, NO_STATE, RELATED, UNTRACKED
-from conntrack.table import AUTO_TRACKED, CLOCK, LATE, LIVE, NOT_TRACKED, UNDECIDED, USED, FlowTable, has_room, room
+from conntrack.table import (
+    AUTO_TRACKED,
+    CLOCK,
+    LATE,
+    LIVE,
+    NOT_TRACKED,
+    OPENED_BY_B,
+    UNCOUNTED,
+    UNDECIDED,
+    USED,
+    FlowTable,
+    count_tracked,
+    has_room,
+    room,
+)
 from conntrack.timeouts import (
     AWS_ERRORS,
     AWS_UNTRACKED,
@@ -23,21 +37,25 @@ from conntrack.timeouts import (
     S_UNTRACKED,
     Settings,
 )
-from conntrack.track import NO_SLOT, confirm, has_query, is_icmp, is_untracked_icmpv6, remember_untracked, track
+from conntrack.track import NO_SLOT, confirm, has_query, is_icmp, is_untracked_icmpv6, peek, remember_untracked, track
 from firewall import verdict
+from firewall.access_list import PROTOCOL_SHIFT
 from firewall.policy import JUDGED, Policy
 from firewall.policy_kernel import (
     NO_RULE,
     NOBODY,
     NOT_EXEMPT,
     UNKNOWN_PEER,
+    acl_denies,
+    acl_row,
     exempt_service,
     in_spans,
     owner,
     permits,
+    service_number,
     untracked_rule,
 )
-from firewall.verdict import DENY, EGRESS, INGRESS, NO_DIRECTION
+from firewall.verdict import ALLOW, DENY, EGRESS, INGRESS, NO_DIRECTION
 from pcaps.accelerate import entry_kernel, i64, kernel
 from pcaps.batch import Packet
 from pcaps.icmp_quote import is_icmp_error
@@ -45,7 +63,7 @@ from pcaps.wire import ICMP, ICMPV6, TCP
 
 Row = Any  # one record of firewall.rows.VERDICT
 ROWS_A_PACKET = 2  # egress at the sender, ingress at the receiver
-STATEFUL, STATELESS = 0, 1
+STATEFUL, STATELESS, BORDER = 0, 1, 2  # the path with its table, rules alone, network ACLs alone
 BROADCAST_V4 = 0xFFFF_FFFF_FFFF  # IPv4-mapped 255.255.255.255
 MULTICAST_V4 = 0xFFFF_E  # upper bits of IPv4-mapped 224.0.0.0/4
 MULTICAST_V6 = 0xFF  # upper bits of ff00::/8
@@ -137,7 +155,8 @@ def left_untracked(
     """The slot of a connection that the rules leave untracked from this packet on, or NO_SLOT."""
     if i64(settings["switches"][S_UNTRACKED]) != AWS_UNTRACKED:
         return NO_SLOT
-    rule = untracked_rule(policy, eni, direction, p, peer_hi, peer_lo)
+    family, protocol = i64(p["family"]), i64(p["protocol"])
+    rule = untracked_rule(policy, eni, direction, family, protocol, service_number(p), peer_hi, peer_lo)
     if rule == NO_RULE or table.counts[USED] >= room(len(table.entries)):
         return NO_SLOT
     remember_untracked(table.entries[len(table.entries) - 1], settings, now)
@@ -193,6 +212,66 @@ def judge_tracked(
 
 
 @kernel
+def judge_stateless(
+    p: Packet, eni: int, direction: int, peer_hi: np.uint64, peer_lo: np.uint64, policy: Policy, row: Row
+) -> int:
+    """The reason of a packet that meets the rules by itself, with no table."""
+    rule = permits(policy, eni, direction, p, peer_hi, peer_lo)
+    row["rule"] = max(rule, NO_RULE)
+    return by_rule(rule, direction, verdict.RULE)
+
+
+@kernel
+def judge_through(
+    p: Packet,
+    eni: int,
+    direction: int,
+    peer_hi: np.uint64,
+    peer_lo: np.uint64,
+    policy: Policy,
+    table: FlowTable,
+    settings: Settings,
+    reading: int,
+    now: int,
+    row: Row,
+) -> int:
+    """The reason of a packet on its way through network ACL and security groups.
+
+    It meets the ACL first on the way in and last on the way out, so that what the ACL denies on the way
+    out has its connection all the same.
+    https://docs.aws.amazon.com/vpc/latest/userguide/infrastructure-security.html
+    """
+    entry = acl_row(policy, eni, direction, p, peer_hi, peer_lo)
+    denied = acl_denies(policy, entry)
+    if direction == INGRESS and denied:
+        if reading == STATEFUL:
+            note_entry(table, eni, p, settings, now, row)
+        reason = verdict.NACL_INGRESS
+    elif reading == BORDER:
+        reason = verdict.NACL_EGRESS if denied else verdict.RULE
+    else:
+        if reading == STATELESS:
+            reason = judge_stateless(p, eni, direction, peer_hi, peer_lo, policy, row)
+        else:
+            reason = judge_tracked(p, eni, direction, peer_hi, peer_lo, policy, table, settings, now, row)
+        if not denied or i64(policy.reason_verdicts[reason]) == DENY:
+            return reason
+        reason = verdict.NACL_EGRESS
+    row["rule"] = i64(policy.access.rows[entry]["rule"]) if entry >= 0 else NO_RULE
+    return reason
+
+
+@kernel
+def note_entry(table: FlowTable, eni: int, p: Packet, settings: Settings, now: int, row: Row) -> None:
+    """Name the connection of a packet that the tracker does not see."""
+    slot = peek(table.entries, eni, p, settings, now)
+    if slot != NO_SLOT:
+        row["flow"] = table.entries[slot]["flow"]
+        if i64(table.entries[slot]["protocol"]) == TCP and not i64(table.entries[slot]["status"]) & NOT_TRACKED:
+            row["tcp_state"] = table.entries[slot]["state"]
+
+
+@kernel
 def judge_at(
     p: Packet,
     eni: int,
@@ -208,22 +287,17 @@ def judge_at(
     incoming = direction == INGRESS
     peer_hi = p["src_hi"] if incoming else p["dst_hi"]
     peer_lo = p["src_lo"] if incoming else p["dst_lo"]
-    family = i64(p["family"])
-    service = exempt_service(policy, p, incoming, peer_hi, peer_lo)
+    service = exempt_service(policy, eni, p, incoming, peer_hi, peer_lo)
     # A fragment that waits for its datagram is not asked for its ports.
-    if service != NOT_EXEMPT and (reading == STATELESS or i64(p["fragment_id"]) < 0):
+    if service != NOT_EXEMPT and (reading != STATEFUL or i64(p["fragment_id"]) < 0):
         row["rule"] = -2 - service
         reason = verdict.EXEMPTED
     elif i64(p["bad_ip_checksum"]) != 0 and i64(settings["switches"][S_IP_CHECKSUM]) != 0:
         reason = verdict.BAD_HEADER
-    elif not_delivered(p, family, policy):
+    elif not_delivered(p, i64(p["family"]), policy):
         reason = verdict.NOT_DELIVERED
-    elif reading == STATELESS:
-        rule = permits(policy, eni, direction, p, peer_hi, peer_lo)
-        row["rule"] = max(rule, NO_RULE)
-        reason = by_rule(rule, direction, verdict.RULE)
     else:
-        reason = judge_tracked(p, eni, direction, peer_hi, peer_lo, policy, table, settings, now, row)
+        reason = judge_through(p, eni, direction, peer_hi, peer_lo, policy, table, settings, reading, now, row)
     return finish_row(row, eni, direction, reason, policy)
 
 
@@ -287,19 +361,35 @@ def judge_packet(
     if sender == receiver:
         finish_row(row, sender, NO_DIRECTION, verdict.LOCAL, policy)
         return 1
-    if sender == NOBODY:
-        judge_at(p, receiver, INGRESS, policy, table, settings[receiver], reading, now, row)
-        return 1
-    said = judge_at(p, sender, EGRESS, policy, table, settings[sender], reading, now, row)
-    if receiver == NOBODY:
-        return 1
-    row = out[at + 1]
-    clear_row(row, index)
-    if said == DENY:
-        finish_row(row, receiver, INGRESS, verdict.DROPPED_AT_SENDER, policy)
-    else:
-        judge_at(p, receiver, INGRESS, policy, table, settings[receiver], reading, now, row)
-    return 2
+    count = 0
+    said = ALLOW
+    for station in range(ROWS_A_PACKET):
+        eni = receiver if station else sender
+        if eni == NOBODY:
+            continue
+        row = out[at + count]
+        clear_row(row, index)
+        if said == DENY:
+            finish_row(row, eni, INGRESS, verdict.DROPPED_AT_SENDER, policy)
+        else:
+            direction = INGRESS if station else EGRESS
+            said = judge_at(p, eni, direction, policy, table, settings[eni], reading, now, row)
+        count += 1
+    return count
+
+
+@entry_kernel
+def reaches_reassembly(policy: Policy, packets: NDArray[np.void], index: int) -> bool:
+    """True for a fragment that comes to or leaves an interface and that no network ACL stops before.
+
+    An ACL sees fragments as they are: but for the first, they have no ports.
+    """
+    p = packets[index]
+    sender = owner(policy.owners, i64(p["family"]), p["src_hi"], p["src_lo"])
+    receiver = owner(policy.owners, i64(p["family"]), p["dst_hi"], p["dst_lo"])
+    if sender != NOBODY or receiver == NOBODY:
+        return sender != receiver
+    return not acl_denies(policy, acl_row(policy, receiver, INGRESS, p, p["src_hi"], p["src_lo"]))
 
 
 @entry_kernel
@@ -329,3 +419,30 @@ def judge_batch(
         table.counts[CLOCK] = now
         filled += judge_packet(p, index, policy, table, settings, reading, now, out, filled)
     return len(packets), filled
+
+
+@entry_kernel
+def convert_widened(policy: Policy, table: FlowTable, settings: NDArray[np.void], now: int) -> int:
+    """Leave tracked connections untracked from now on where the rules, as they are now, would; how many.
+
+    AWS documents neither this nor its opposite (`on_widen`).
+    """
+    converted = 0
+    for slot in range(len(table.entries) - 1):
+        entry = table.entries[slot]
+        if i64(entry["use"]) != LIVE or i64(entry["expires"]) <= now or i64(entry["status"]) & UNCOUNTED:
+            continue
+        by_b = i64(entry["status"]) & OPENED_BY_B != 0
+        from_a = owner(policy.owners, i64(entry["family"]), entry["a_hi"], entry["a_lo"]) == i64(entry["eni"])
+        direction = INGRESS if from_a == by_b else EGRESS
+        port = i64(entry["a_port"] if by_b else entry["b_port"])
+        protocol, family = i64(entry["protocol"]), i64(entry["family"])
+        peer_hi = entry["b_hi"] if from_a else entry["a_hi"]
+        peer_lo = entry["b_lo"] if from_a else entry["a_lo"]
+        service = protocol << PROTOCOL_SHIFT | port
+        if untracked_rule(policy, i64(entry["eni"]), direction, family, protocol, service, peer_hi, peer_lo) != NO_RULE:
+            count_tracked(table, entry, -1)
+            entry["status"] = i64(entry["status"]) | NOT_TRACKED
+            remember_untracked(entry, settings[i64(entry["eni"])], now)
+            converted += 1
+    return converted

@@ -7,7 +7,19 @@ from pathlib import PurePath
 from typing import Protocol
 
 from conntrack.tcp import FLAG_BITS
-from firewall.model import ANY, ICMP, ICMPV6, TCP, UDP, GroupPeer, NetworkInterface, PrefixListPeer, Rule, UnknownPeer
+from firewall.model import (
+    ANY,
+    ICMP,
+    ICMPV6,
+    TCP,
+    UDP,
+    GroupPeer,
+    NetworkAclEntry,
+    NetworkInterface,
+    PrefixListPeer,
+    Rule,
+    UnknownPeer,
+)
 from firewall.sources.words import PROTOCOL_NAMES, PROTOCOLS
 from pcaps.batch import IPV4_PREFIX
 
@@ -24,6 +36,8 @@ class Named(Protocol):
     @property
     def rules(self) -> tuple[Rule, ...]: ...  # noqa: D102  (the same)
     @property
+    def acl_entries(self) -> tuple[NetworkAclEntry, ...]: ...  # noqa: D102  (the same)
+    @property
     def exempt_services(self) -> tuple[str, ...]: ...  # noqa: D102  (the same)
 
 
@@ -33,7 +47,7 @@ class Labels:
 
     captures: tuple[str, ...]
     interfaces: tuple[str, ...]
-    rules: tuple[str, ...]
+    rules: tuple[str, ...]  # then the entries of network ACLs
     exempt: tuple[str, ...] = ()
 
     @classmethod
@@ -42,7 +56,13 @@ class Labels:
         return cls(
             captures=tuple(encodable(name) for name in captures),
             interfaces=tuple(encodable(interface.interface_id) for interface in firewall.interfaces),
-            rules=tuple(encodable(rule.name) for rule in firewall.rules),
+            rules=tuple(
+                encodable(name)
+                for name in [
+                    *(rule.name for rule in firewall.rules),
+                    *(entry.name for entry in firewall.acl_entries),
+                ]
+            ),
             exempt=firewall.exempt_services,
         )
 

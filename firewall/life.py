@@ -17,7 +17,8 @@ from conntrack.sctp import SAME_ROW, SCTP_ROWS
 from conntrack.states import CT_STATES, INVALID, UNTRACKED
 from conntrack.tcp import ENDED, IGNORE, NONE, ORIGINAL, REPLY, ROWS, STATES, SYN_RECV, flag_class
 from conntrack.tcp import INVALID as NO_TRANSITION
-from firewall.engine import Connection, Firewall
+from firewall.connections import Connection
+from firewall.engine import Firewall
 from firewall.errors import UsageError
 from firewall.labels import ICMP_PROTOCOLS, Labels, address_text, counted, flags_text, flow_text
 from firewall.rows import Judged, VerdictBatch

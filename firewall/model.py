@@ -16,6 +16,7 @@ Direction = Literal["ingress", "egress"]
 ALL_PROTOCOLS = -1
 TCP, UDP, ICMP, ICMPV6 = 6, 17, 1, 58
 ANY = -1  # ICMP type or code
+LAST_ACL_NUMBER = 32766  # entries of a network ACL run from 1; above stands `*` (API CreateNetworkAclEntry)
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,8 +222,9 @@ class NetworkAclEntry:
 
     @property
     def name(self) -> str:
-        """`acl-1:ingress[100]`."""
-        return f"{self.network_acl_id}:{self.direction}[{self.number}]"
+        """`acl-1:ingress[100]`, and `acl-1:ingress[*]` for what AWS puts behind all entries."""
+        number = "*" if self.number > LAST_ACL_NUMBER else self.number
+        return f"{self.network_acl_id}:{self.direction}[{number}]"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,9 @@
 """Rules as lookup arrays: what the kernels in `firewall.policy_kernel` read."""
 
-from collections.abc import Iterable, Sequence
-from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_network
+from collections.abc import Iterator, Sequence
+from functools import cache
+from ipaddress import ip_network
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -9,17 +11,17 @@ from numpy.typing import NDArray
 
 from conntrack.outcome import CAUSES
 from firewall import verdict
-from firewall.exempt import EXEMPTIONS, SERVICES, exemption_address
+from firewall.access_list import ALL_PORTS, HALF, LOW, Arrays, Builder, Item, Span, Spans, address_spans, service_spans
+from firewall.exempt import ANY_PROTOCOL, EXEMPTIONS, SERVICES, Exemption, exemption_address, reserved
 from firewall.model import (
     ALL_PROTOCOLS,
-    ANY,
-    ICMP,
-    ICMPV6,
     TCP,
     UDP,
     Address,
+    Direction,
     GroupPeer,
     Network,
+    NetworkAclEntry,
     NetworkInterface,
     PrefixListPeer,
     Rule,
@@ -28,11 +30,9 @@ from firewall.model import (
 )
 from pcaps.batch import IPV4_PREFIX, STATUS_NAMES
 
-HALF = 64
-LOW = (1 << HALF) - 1
-ANY_PORTS = (0, 65535)
-ANY_TYPE = (0, 255)
+DIRECTIONS: tuple[Direction, Direction] = ("ingress", "egress")
 EVERYWHERE = {4: ip_network("0.0.0.0/0"), 6: ip_network("::/0")}
+NO_LIST = -1
 
 # --- what an undecodable packet is called; OK and the transport's troubles are judged ------------------
 STATUS_REASONS = {
@@ -65,50 +65,40 @@ EXEMPT_COLUMNS = np.dtype(
         ("lo", np.uint64),
         ("any", np.uint8),
         ("family", np.uint8),
-        ("protocol", np.uint8),
+        ("protocol", np.int16),  # -1: every protocol, whatever its ports
         ("low", np.int32),
         ("high", np.int32),
         ("service", np.int32),
     ],
     align=True,
 )
-RULE_COLUMNS = np.dtype(
-    [
-        ("protocol", np.int16),  # -1: all
-        ("first_low", np.uint16),  # source port column: an ICMP type
-        ("first_high", np.uint16),
-        ("second_low", np.uint16),  # destination port column: a port, or an ICMP code
-        ("second_high", np.uint16),
-        ("unknown", np.uint8),  # the peer's members are not known
-        ("all_ports", np.uint8),  # whatever the port columns say
-        ("anywhere", np.uint8, (2,)),  # the peer is 0.0.0.0/0; ::/0
-        ("rule", np.int32),  # index in Firewall.rules
-        ("v4", np.int32, (2,)),  # start and stop in `spans` of the IPv4 intervals
-        ("v6", np.int32, (2,)),
-    ],
-    align=True,
-)
 SPAN_COLUMNS = np.dtype(
     [("low_hi", np.uint64), ("low_lo", np.uint64), ("high_hi", np.uint64), ("high_lo", np.uint64)], align=True
 )
-OWNER_COLUMNS = np.dtype([("hi", np.uint64), ("lo", np.uint64), ("family", np.int32), ("eni", np.int32)], align=True)
+OWNER_COLUMNS = np.dtype([*SPAN_COLUMNS.descr, ("family", np.int32), ("eni", np.int32)], align=True)
 
 
 class Policy(NamedTuple):
     """One argument for the kernels.
 
-    `owners`: every interface address in order, with its interface. `starts`: for interface i and
-    direction d (1 ingress, 2 egress) the rules are rules[starts[2i + d - 1]:starts[2i + d]].
-    `spans`: address intervals, those of one rule in order. `exemptions` are empty under linux.
+    `owners`: every block of interface addresses in order, with its interface. `group_lists` and `acl_lists`:
+    int64[interface, direction - 1], the access list (`firewall.access_list`) of its security groups and of
+    its subnet's network ACL, NO_LIST where it has none. `subnets`: the subnets' blocks; those of interface i
+    are subnets[subnet_starts[i]:subnet_starts[i + 1]]. `reserved`, by interface in the same way: rows as in
+    `exemptions` for addresses inside its VPC and subnet. Both are empty under linux.
     `open_ways`: uint8[interface, direction - 1, family (0: IPv4), protocol (0: TCP, 1: UDP)], 1 where
     everything is allowed from or to anywhere. `auto_tracked`: peers whose connections are always tracked.
     """
 
     owners: NDArray[np.void]
-    starts: NDArray[np.int64]
-    rules: NDArray[np.void]
-    spans: NDArray[np.void]
+    group_lists: NDArray[np.int64]
+    acl_lists: NDArray[np.int64]
+    access: Arrays
+    subnets: NDArray[np.void]
+    subnet_starts: NDArray[np.int64]
     exemptions: NDArray[np.void]
+    reserved: NDArray[np.void]
+    reserved_starts: NDArray[np.int64]
     aws: bool  # the aws profile: some traffic is never filtered, some never delivered
     open_ways: NDArray[np.uint8]
     auto_tracked: NDArray[np.void]
@@ -122,76 +112,39 @@ def mapped(address: Address) -> int:
     return int(address) if address.version == 6 else IPV4_PREFIX | int(address)
 
 
-def peer_networks(rule: Rule, rules: RuleSet) -> list[Network] | None:
-    """The networks of a rule's peer, or None where its members are unknown.
+class Reach(NamedTuple):
+    """What a peer stands for: its blocks, and whether they are all of it."""
+
+    networks: tuple[Network, ...]
+    complete: bool = True
+
+
+def reach(peer: object, rules: RuleSet) -> Reach:
+    """The blocks of a rule's peer.
 
     A group is the private addresses of its members, not their public ones
-    (https://docs.aws.amazon.com/vpc/latest/userguide/security-group-rules.html).
+    (https://docs.aws.amazon.com/vpc/latest/userguide/security-group-rules.html). A group without a
+    member in the files, a list without entries and a peer that was not resolved are incomplete.
     """
-    peer = rule.peer
-    if isinstance(peer, GroupPeer) and peer.stale:
-        return []
-    if isinstance(peer, GroupPeer):
-        members = [eni for eni in rules.interfaces.values() if peer.group_id in eni.groups]
-        if not members:
-            return None
-        networks: list[Network] = []
-        for eni in members:
-            networks += [
-                IPv4Network(address) if address.version == 4 else IPv6Network(address) for address in eni.addresses
-            ]
-        return networks
-    if isinstance(peer, PrefixListPeer):
-        known = rules.prefix_lists.get(peer.prefix_list_id)
-        return None if known is None else list(known.entries)
-    if isinstance(peer, UnknownPeer):
-        return None
-    return [peer]
+    match peer:
+        case GroupPeer(stale=True):
+            return Reach(())
+        case GroupPeer(group_id):
+            members = [eni for eni in rules.interfaces.values() if group_id in eni.groups]
+            networks = tuple(network for eni in members for network in eni.networks)
+            return Reach(networks, bool(members) and all(eni.complete for eni in members))
+        case PrefixListPeer(prefix_list_id):
+            known = rules.prefix_lists.get(prefix_list_id)
+            return Reach((), complete=False) if known is None else Reach(known.entries)
+        case UnknownPeer():
+            return Reach((), complete=False)
+    return Reach((peer,))  # type: ignore[arg-type]  # what is left of a Peer is a block
 
 
-def intervals(networks: Iterable[Network], version: int) -> list[tuple[int, int]]:
-    """Disjoint (lowest, highest) 128-bit addresses of one family, in order."""
-    if version == 4:
-        merged4 = collapse_addresses(net for net in networks if isinstance(net, IPv4Network))
-        return [(mapped(net[0]), mapped(net[-1])) for net in merged4]
-    merged6 = collapse_addresses(net for net in networks if isinstance(net, IPv6Network))
-    return [(mapped(net[0]), mapped(net[-1])) for net in merged6]
-
-
-def port_bounds(rule: Rule, profile: str) -> tuple[tuple[int, int], tuple[int, int]]:
-    """The bounds on the two port columns: source port or ICMP type, destination port or ICMP code.
-
-    AWS reads ports for TCP and UDP only: a rule for any other protocol number covers all of it
-    (https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_IpPermission.html).
-    """
-    if rule.protocol in (ICMP, ICMPV6):
-        kind = ANY_TYPE if rule.icmp_type == ANY else (rule.icmp_type, rule.icmp_type)
-        code = ANY_TYPE if rule.icmp_code == ANY else (rule.icmp_code, rule.icmp_code)
-        return kind, code
-    reads_ports = rule.protocol in (TCP, UDP) or profile == "linux"
-    return ANY_PORTS, rule.ports if rule.ports is not None and reads_ports else ANY_PORTS
-
-
-def compile_rules(
-    rules: Sequence[Rule], rule_set: RuleSet, profile: str
-) -> tuple[list[tuple[object, ...]], list[tuple[int, int, int, int]]]:
-    """Rows for RULE_COLUMNS and SPAN_COLUMNS; the index of a row is that of its rule."""
-    rows: list[tuple[object, ...]] = []
-    spans: list[tuple[int, int, int, int]] = []
-    for index, rule in enumerate(rules):
-        networks = peer_networks(rule, rule_set)
-        bounds = []
-        for version in (4, 6):
-            start = len(spans)
-            spans += [
-                (low >> HALF, low & LOW, high >> HALF, high & LOW) for low, high in intervals(networks or (), version)
-            ]
-            bounds.append((start, len(spans)))
-        first, second = port_bounds(rule, profile)
-        anywhere = tuple(EVERYWHERE[version] in (networks or ()) for version in (4, 6))
-        all_ports = first in (ANY_PORTS, ANY_TYPE) and second in (ANY_PORTS, ANY_TYPE)
-        rows.append((rule.protocol, *first, *second, networks is None, all_ports, anywhere, index, *bounds))
-    return rows, spans
+def allows_all(rule: Rule, protocol: int, version: int, rule_set: RuleSet) -> bool:
+    """True if a rule lets every port of a protocol pass, from or to anywhere of one family."""
+    all_of_it = rule.protocol == ALL_PROTOCOLS or (rule.protocol == protocol and rule.ports in (None, ALL_PORTS))
+    return all_of_it and EVERYWHERE[version] in reach(rule.peer, rule_set).networks
 
 
 def attached_rules(eni: NetworkInterface, direction: str, rule_set: RuleSet) -> list[Rule]:
@@ -200,67 +153,192 @@ def attached_rules(eni: NetworkInterface, direction: str, rule_set: RuleSet) -> 
     return [rule for group in groups for rule in (group.ingress if direction == "ingress" else group.egress)]
 
 
-def compile_policy(
-    rule_set: RuleSet, interfaces: Sequence[NetworkInterface], rules: Sequence[Rule], profile: str
-) -> Policy:
-    """The arrays for the simulated interfaces; `rules` are all that they can name, in report order."""
-    rows, spans = compile_rules(rules, rule_set, profile)
-    place = {id(rule): index for index, rule in enumerate(rules)}
-    starts, order = [0], []
-    for eni in interfaces:
-        for direction in ("ingress", "egress"):
-            order += [rows[place[id(rule)]] for rule in attached_rules(eni, direction, rule_set)]
-            starts.append(len(order))
-    owners = sorted(
-        (mapped(address), address.version, index) for index, eni in enumerate(interfaces) for address in eni.addresses
+class Compiler:
+    """Makes the arrays of a rule set; what several interfaces share is made once."""
+
+    def __init__(
+        self, rule_set: RuleSet, rules: Sequence[Rule], entries: Sequence[NetworkAclEntry], profile: str
+    ) -> None:
+        self.rule_set = rule_set
+        self.profile = profile
+        self.builder = Builder()
+        self._number = {rule: index for index, rule in enumerate((*rules, *entries))}
+        self._spans = cache(self._peer_spans)
+        self._group_list = cache(self._compile_groups)
+        self._acl_list = cache(self._compile_acl)
+        self._open = cache(self._open_ways)
+
+    def _peer_spans(self, peer: object) -> tuple[Spans, Spans, tuple[bool, bool], bool]:
+        """A peer's spans of both families, whether they are everything of one, and whether they are complete."""
+        found = reach(peer, self.rule_set)
+        v4, v6 = (address_spans(found.networks, version) for version in (4, 6))
+        anywhere = EVERYWHERE[4] in found.networks, EVERYWHERE[6] in found.networks
+        return v4, v6, anywhere, found.complete
+
+    def _items(self, rule: Rule) -> Iterator[Item]:
+        """A rule as rows: one for the addresses that are known, one for those that are not."""
+        v4, v6, anywhere, complete = self._spans(rule.peer)
+        services = service_spans(
+            rule.protocol, rule.ports, rule.icmp_type, rule.icmp_code, reads_ports=self.profile == "linux"
+        )
+        number = self._number[rule]
+        if v4 or v6:
+            yield Item(number, services, v4, v6, anywhere=anywhere)
+        if not complete:
+            all4, all6 = (address_spans([EVERYWHERE[version]], version) for version in (4, 6))
+            yield Item(number, services, all4, all6, unknown=True)
+
+    def _compile_groups(self, groups: tuple[str, ...], direction: Direction) -> int:
+        known = [self.rule_set.groups[group] for group in groups if group in self.rule_set.groups]
+        rules = [rule for group in known for rule in (group.ingress if direction == "ingress" else group.egress)]
+        return self.builder.add([item for rule in rules for item in self._items(rule)])
+
+    def group_lists(self, eni: NetworkInterface) -> tuple[int, ...]:
+        """The access lists of an interface's groups, by direction."""
+        return tuple(self._group_list(eni.groups, direction) for direction in DIRECTIONS)
+
+    def _compile_acl(self, acl_id: str, direction: Direction) -> int:
+        acl = self.rule_set.network_acls[acl_id]
+        rows = []
+        for entry in numbered(acl.ingress if direction == "ingress" else acl.egress, acl_id, direction):
+            services = service_spans(entry.protocol, entry.ports, entry.icmp_type, entry.icmp_code, reads_ports=False)
+            v4, v6 = (address_spans([entry.peer], version) for version in (4, 6))
+            rows.append(Item(self._number[entry], services, v4, v6, denies=entry.action == "deny"))
+        return self.builder.add(rows)
+
+    def acl_lists(self, eni: NetworkInterface) -> tuple[int, ...]:
+        """The access lists of the network ACL at the border of an interface's subnet, by direction."""
+        acl = self.rule_set.network_acl_of(eni)
+        if acl is None:
+            return NO_LIST, NO_LIST
+        return tuple(self._acl_list(acl.network_acl_id, direction) for direction in DIRECTIONS)
+
+    def _open_ways(self, groups: tuple[str, ...]) -> NDArray[np.uint8]:
+        ways = np.zeros((2, 2, 2), np.uint8)
+        eni = NetworkInterface("", (), groups)
+        for way, direction in enumerate(DIRECTIONS):
+            rules = attached_rules(eni, direction, self.rule_set)
+            for family, version in enumerate((4, 6)):
+                for which, protocol in enumerate((TCP, UDP)):
+                    ways[way, family, which] = any(allows_all(rule, protocol, version, self.rule_set) for rule in rules)
+        return ways
+
+    def open_ways(self, eni: NetworkInterface) -> NDArray[np.uint8]:
+        """Where a direction is wide open: the one half of AWS's condition for untracked connections.
+
+        https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/security-group-connection-tracking.html
+        """
+        return self._open(eni.groups)
+
+
+def numbered(entries: Sequence[NetworkAclEntry], acl_id: str, direction: Direction) -> Iterator[NetworkAclEntry]:
+    """The entries in order, and behind them `*`, which denies what is left: one for each family, as AWS shows them.
+
+    https://docs.aws.amazon.com/vpc/latest/userguide/default-network-acl.html
+    """
+    yield from entries
+    for version, number in ((4, 32767), (6, 32768)):
+        yield NetworkAclEntry(acl_id, direction, number, "deny", ALL_PROTOCOLS, EVERYWHERE[version])
+
+
+def all_entries(rule_set: RuleSet, interfaces: Sequence[NetworkInterface]) -> tuple[NetworkAclEntry, ...]:
+    """The entries that interfaces can meet, `*` too, each once: what verdict rows name."""
+    acls = dict.fromkeys(acl for eni in interfaces if (acl := rule_set.network_acl_of(eni)) is not None)
+    return tuple(
+        entry
+        for acl in acls
+        for direction in DIRECTIONS
+        for entry in numbered(getattr(acl, direction), acl.network_acl_id, direction)
     )
+
+
+def compile_policy(
+    rule_set: RuleSet,
+    interfaces: Sequence[NetworkInterface],
+    rules: Sequence[Rule],
+    profile: str,
+    entries: Sequence[NetworkAclEntry] = (),
+) -> Policy:
+    """The arrays for the simulated interfaces.
+
+    `rules`, then `entries`, are all that verdict rows can name, by their place. Without `entries` no
+    network ACL is evaluated.
+    """
+    compiler = Compiler(rule_set, rules, entries, profile)
+    aws = profile == "aws"
+    subnets = [address_blocks(rule_set, eni) for eni in interfaces]
+    reserved_rows = [list(reserved(rule_set, eni)) if aws else [] for eni in interfaces]
+    group_lists = [compiler.group_lists(eni) for eni in interfaces]
+    acl_lists = [compiler.acl_lists(eni) if entries else (NO_LIST, NO_LIST) for eni in interfaces]
     return Policy(
-        owners=np.array([(value >> HALF, value & LOW, family, eni) for value, family, eni in owners], OWNER_COLUMNS),
-        starts=np.array(starts, np.int64),
-        rules=np.array(order, RULE_COLUMNS),
-        spans=np.array(spans, SPAN_COLUMNS),
-        exemptions=exemption_array() if profile == "aws" else np.zeros(0, EXEMPT_COLUMNS),
-        aws=profile == "aws",
-        open_ways=open_ways(interfaces, rule_set),
-        auto_tracked=auto_tracked_array(rule_set.auto_tracked),
+        owners=owners(interfaces),
+        group_lists=np.array(group_lists, np.int64).reshape(-1, 2),
+        acl_lists=np.array(acl_lists, np.int64).reshape(-1, 2),
+        access=compiler.builder.arrays(),
+        subnets=np.concatenate([span_array([]), *map(span_array, subnets)]),
+        subnet_starts=starts(subnets),
+        exemptions=exemption_array(EXEMPTIONS if aws else ()),
+        reserved=exemption_array([row for rows in reserved_rows for row in rows]),
+        reserved_starts=starts(reserved_rows),
+        aws=aws,
+        open_ways=np.array([compiler.open_ways(eni) for eni in interfaces], np.uint8).reshape(-1, 2, 2, 2),
+        auto_tracked=span_array(sorted(both_families(rule_set.auto_tracked))),
         status_reasons=np.array([STATUS_REASONS.get(name, JUDGED) for name in STATUS_NAMES], np.uint8),
         cause_reasons=np.array([CAUSE_REASONS[cause.word] for cause in CAUSES], np.uint8),
         reason_verdicts=np.array(verdict.REASON_VERDICTS, np.uint8),
     )
 
 
-def allows_all(rule: Rule, protocol: int, version: int, rule_set: RuleSet) -> bool:
-    """True if a rule lets every port of a protocol pass, from or to anywhere of one family."""
-    everywhere = EVERYWHERE[version] in (peer_networks(rule, rule_set) or ())
-    all_of_it = rule.protocol == ALL_PROTOCOLS or (rule.protocol == protocol and rule.ports in (None, ANY_PORTS))
-    return everywhere and all_of_it
+def both_families(networks: Sequence[Network]) -> Spans:
+    """Blocks of both families as disjoint spans."""
+    return address_spans(networks, 4) + address_spans(networks, 6)
 
 
-def open_ways(interfaces: Sequence[NetworkInterface], rule_set: RuleSet) -> NDArray[np.uint8]:
-    """Where a direction is wide open: the one half of AWS's condition for untracked connections.
-
-    https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/security-group-connection-tracking.html
-    """
-    ways = np.zeros((max(len(interfaces), 1), 2, 2, 2), np.uint8)
-    for index, eni in enumerate(interfaces):
-        for way, direction in enumerate(("ingress", "egress")):
-            rules = attached_rules(eni, direction, rule_set)
-            for family, version in enumerate((4, 6)):
-                for which, protocol in enumerate((TCP, UDP)):
-                    ways[index, way, family, which] = any(
-                        allows_all(rule, protocol, version, rule_set) for rule in rules
-                    )
-    return ways
+def address_blocks(rule_set: RuleSet, eni: NetworkInterface) -> list[Span]:
+    """The blocks of the interface's subnet: inside them no network ACL is met."""
+    subnet = rule_set.subnet_of(eni)
+    return [] if subnet is None else sorted(both_families(subnet.cidrs))
 
 
-def auto_tracked_array(networks: Sequence[Network]) -> NDArray[np.void]:
-    """Networks of both families as disjoint intervals in order."""
-    spans = sorted(intervals(networks, 4) + intervals(networks, 6))
+def starts(parts: Sequence[Sequence[object]]) -> NDArray[np.int64]:
+    """Where each part begins when all stand one behind the other, and where the last one ends."""
+    return np.concatenate([[0], np.cumsum([len(part) for part in parts], dtype=np.int64)]).astype(np.int64)
+
+
+def span_array(spans: Sequence[Span]) -> NDArray[np.void]:
+    """Disjoint spans in order, for the kernels."""
     return np.array([(low >> HALF, low & LOW, high >> HALF, high & LOW) for low, high in spans], SPAN_COLUMNS)
 
 
-def exemption_array() -> NDArray[np.void]:
-    """EXEMPTIONS as rows for the kernel."""
+def owners(interfaces: Sequence[NetworkInterface]) -> NDArray[np.void]:
+    """Whose each address is: an address inside another interface's delegated prefix is its own interface's."""
+    rows = []
+    for version in (4, 6):
+        blocks = [
+            (net, index) for index, eni in enumerate(interfaces) for net in eni.networks if net.version == version
+        ]
+        edges: dict[int, list[tuple[int, int]]] = {}
+        for block, index in blocks:
+            for low, high in address_spans([block], version):
+                edges.setdefault(low, []).append((block.prefixlen, index))
+                edges.setdefault(high + 1, []).append((block.prefixlen, ~index))
+        inside: list[tuple[int, int]] = []
+        points = sorted(edges)
+        for low, after in pairwise(points):
+            for length, index in edges[low]:
+                if index < 0:
+                    inside.remove((length, ~index))
+                else:
+                    inside.append((length, index))
+            if inside:
+                rows.append((low, after - 1, version, max(inside)[1]))
+    rows.sort()
+    spans = [(low >> HALF, low & LOW, high >> HALF, high & LOW, *rest) for low, high, *rest in rows]
+    return np.array(spans, OWNER_COLUMNS)
+
+
+def exemption_array(rows: Sequence[Exemption]) -> NDArray[np.void]:
+    """Exemptions as rows for the kernel."""
     return np.array(
         [
             (
@@ -269,11 +347,11 @@ def exemption_array() -> NDArray[np.void]:
                 row.address is None,
                 6 if row.address is None or ":" in row.address else 4,
                 row.protocol,
-                row.low,
-                row.high,
+                0 if row.protocol == ANY_PROTOCOL else row.low,
+                65535 if row.protocol == ANY_PROTOCOL else row.high,
                 SERVICES.index(row.service),
             )
-            for row in EXEMPTIONS
+            for row in rows
         ],
         EXEMPT_COLUMNS,
     )

@@ -3,18 +3,21 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from firewall.policy import Policy
+from firewall.access_list import PROTOCOL_SHIFT, UNKNOWN_PORTS, WORD, Arrays
+from firewall.policy import NO_LIST, Policy
 from pcaps.accelerate import i64, kernel
 from pcaps.batch import BAD_TRANSPORT, NO_TRANSPORT, Packet
-from pcaps.wire import ICMPV6, TCP, UDP
+from pcaps.wire import ICMP, ICMPV6, TCP, UDP
 
 NOBODY = -1
 NO_RULE = -1
 UNKNOWN_PEER = -2  # no rule matches, but one could: its peer's members are unknown
 NOT_EXEMPT = -1
+NO_ENTRY = -1  # no network ACL stands in the way
 
 LINK_LOCAL_V4 = 0xFFFF_A9FE  # upper bits of IPv4-mapped 169.254.0.0/16
 AWS_V6 = 0xFD00_0EC2  # fd00:ec2::/32
+ROUTER_V6 = 0xFE80_0EC2  # fe80:ec2::/32
 DHCP_PORTS_LOW, DHCP_PORTS_HIGH = 67, 68
 DHCPV6_PORTS_LOW, DHCPV6_PORTS_HIGH = 546, 547
 
@@ -33,26 +36,17 @@ def owner(owners: NDArray[np.void], family: int, hi: np.uint64, lo: np.uint64) -
 
     An IPv6 packet may carry an IPv4-mapped address: that is nobody's IPv4 address.
     """
-    low, high = 0, len(owners)
-    while low < high:
-        middle = (low + high) >> 1
-        if below(owners[middle]["hi"], owners[middle]["lo"], hi, lo):
-            low = middle + 1
-        else:
-            high = middle
-    if (
-        low < len(owners)
-        and owners[low]["hi"] == hi
-        and owners[low]["lo"] == lo
-        and i64(owners[low]["family"]) == family
-    ):
-        return i64(owners[low]["eni"])
+    at = first_not_below(owners, 0, len(owners), hi, lo)
+    if at < len(owners) and i64(owners[at]["family"]) == family:
+        span = owners[at]
+        if not below(hi, lo, span["low_hi"], span["low_lo"]):
+            return i64(span["eni"])
     return NOBODY
 
 
 @kernel
-def in_spans(spans: NDArray[np.void], start: int, stop: int, hi: np.uint64, lo: np.uint64) -> bool:
-    """True if the address lies in one of the disjoint, ordered intervals spans[start:stop]."""
+def first_not_below(spans: NDArray[np.void], start: int, stop: int, hi: np.uint64, lo: np.uint64) -> int:
+    """Of disjoint spans in order, the first that does not end before the address; `stop` if all do."""
     low, high = start, stop
     while low < high:
         middle = (low + high) >> 1
@@ -60,7 +54,14 @@ def in_spans(spans: NDArray[np.void], start: int, stop: int, hi: np.uint64, lo: 
             low = middle + 1
         else:
             high = middle
-    return low < stop and not below(hi, lo, spans[low]["low_hi"], spans[low]["low_lo"])
+    return low
+
+
+@kernel
+def in_spans(spans: NDArray[np.void], start: int, stop: int, hi: np.uint64, lo: np.uint64) -> bool:
+    """True if the address lies in one of the disjoint, ordered spans[start:stop]."""
+    at = first_not_below(spans, start, stop, hi, lo)
+    return at < stop and not below(hi, lo, spans[at]["low_hi"], spans[at]["low_lo"])
 
 
 @kernel
@@ -70,38 +71,113 @@ def ports_unknown(p: Packet) -> bool:
 
 
 @kernel
-def matches(rule: np.void, p: Packet) -> bool:
-    """True if protocol and ports, or ICMP type and code, fit a rule."""
-    if i64(rule["protocol"]) not in (-1, i64(p["protocol"])):
-        return False
+def service_number(p: Packet) -> int:
+    """The packet's service as access lists number it (firewall.access_list)."""
+    protocol = i64(p["protocol"])
     if ports_unknown(p):
-        return i64(rule["all_ports"]) != 0
-    return i64(rule["second_low"]) <= i64(p["dst_port"]) <= i64(rule["second_high"]) and i64(rule["first_low"]) <= i64(
-        p["src_port"]
-    ) <= i64(rule["first_high"])
+        return UNKNOWN_PORTS | protocol << PROTOCOL_SHIFT
+    if protocol in (ICMP, ICMPV6):
+        return protocol << PROTOCOL_SHIFT | (i64(p["src_port"]) & 0xFF) << 8 | i64(p["dst_port"]) & 0xFF
+    return protocol << PROTOCOL_SHIFT | i64(p["dst_port"])
 
 
 @kernel
-def untracked_rule(policy: Policy, eni: int, direction: int, p: Packet, peer_hi: np.uint64, peer_lo: np.uint64) -> int:
-    """The rule that leaves a TCP or UDP connection untracked, if this is its first packet; or NO_RULE.
+def service_set(access: Arrays, listed: np.void, service: int) -> int:
+    """Where the set of rules for a service stands."""
+    low, high = i64(listed["services"][0]), i64(listed["services"][1])
+    while high - low > 1:  # the first segment starts at 0
+        middle = (low + high) >> 1
+        if i64(access.services[middle]["low"]) <= service:
+            low = middle
+        else:
+            high = middle
+    return i64(access.services[low]["set"])
+
+
+@kernel
+def address_set(access: Arrays, listed: np.void, family: int, hi: np.uint64, lo: np.uint64) -> int:
+    """Where the set of rules for a peer's address stands."""
+    low = i64(listed["v4"][0] if family == 4 else listed["v6"][0])
+    high = i64(listed["v4"][1] if family == 4 else listed["v6"][1])
+    while high - low > 1:
+        middle = (low + high) >> 1
+        if below(hi, lo, access.segments[middle]["hi"], access.segments[middle]["lo"]):
+            high = middle
+        else:
+            low = middle
+    return i64(access.segments[low]["set"])
+
+
+@kernel
+def lowest_bit(word: int) -> int:
+    """The place of the lowest bit of a word that is not zero."""
+    place = 0
+    step = WORD >> 1
+    while step:
+        if word & ((1 << step) - 1) == 0:
+            word >>= step
+            place += step
+        step >>= 1
+    return place
+
+
+@kernel
+def first_in_both(sets: NDArray[np.int64], left: int, right: int, words: int) -> int:
+    """The first member that two sets share, or NO_RULE."""
+    above = (words + WORD - 1) // WORD
+    for part in range(above):
+        marks = i64(sets[left + part]) & i64(sets[right + part])
+        while marks:
+            word = part * WORD + lowest_bit(marks)
+            common = i64(sets[left + above + word]) & i64(sets[right + above + word])
+            if common:
+                return word * WORD + lowest_bit(common)
+            marks &= marks - 1
+    return NO_RULE
+
+
+@kernel
+def first_row(access: Arrays, number: int, p: Packet, peer_hi: np.uint64, peer_lo: np.uint64) -> int:
+    """The first row of an access list that fits a packet with this peer, or NO_RULE."""
+    listed = access.lists[number]
+    fitting = address_set(access, listed, i64(p["family"]), peer_hi, peer_lo)
+    member = first_in_both(access.sets, fitting, service_set(access, listed, service_number(p)), i64(listed["words"]))
+    return member if member == NO_RULE else i64(listed["rows"]) + member
+
+
+@kernel
+def open_to_anywhere(policy: Policy, eni: int, direction: int, family: int, service: int) -> int:
+    """A rule that allows the service from or to anywhere, or NO_RULE."""
+    access = policy.access
+    listed = access.lists[i64(policy.group_lists[eni, direction - 1])]
+    anywhere = i64(listed["anywhere"][0 if family == 4 else 1])
+    member = first_in_both(access.sets, anywhere, service_set(access, listed, service), i64(listed["words"]))
+    return member if member == NO_RULE else i64(access.rows[i64(listed["rows"]) + member]["rule"])
+
+
+@kernel
+def untracked_rule(
+    policy: Policy,
+    eni: int,
+    direction: int,
+    family: int,
+    protocol: int,
+    service: int,
+    peer_hi: np.uint64,
+    peer_lo: np.uint64,
+) -> int:
+    """The rule that leaves a TCP or UDP connection untracked, by its first packet; or NO_RULE.
 
     A rule of its direction allows it from or to anywhere, the other direction is wide open, and the
     peer is not one that AWS always tracks.
     """
-    protocol = i64(p["protocol"])
-    family = 0 if i64(p["family"]) == 4 else 1
     if protocol not in (TCP, UDP):
         return NO_RULE
-    if not i64(policy.open_ways[eni, 2 - direction, family, 0 if protocol == TCP else 1]):
+    if not i64(policy.open_ways[eni, 2 - direction, 0 if family == 4 else 1, 0 if protocol == TCP else 1]):
         return NO_RULE
     if in_spans(policy.auto_tracked, 0, len(policy.auto_tracked), peer_hi, peer_lo):
         return NO_RULE
-    at = 2 * eni + direction - 1
-    for row in range(i64(policy.starts[at]), i64(policy.starts[at + 1])):
-        rule = policy.rules[row]
-        if i64(rule["anywhere"][family]) and matches(rule, p):
-            return i64(rule["rule"])
-    return NO_RULE
+    return open_to_anywhere(policy, eni, direction, family, service)
 
 
 @kernel
@@ -110,25 +186,62 @@ def permits(policy: Policy, eni: int, direction: int, p: Packet, peer_hi: np.uin
 
     NO_RULE if none does, UNKNOWN_PEER if none does but a rule with unknown members might.
     """
-    v4 = i64(p["family"]) == 4
-    found = NO_RULE
-    at = 2 * eni + direction - 1
-    for row in range(i64(policy.starts[at]), i64(policy.starts[at + 1])):
-        rule = policy.rules[row]
-        if not matches(rule, p):
-            continue
-        if i64(rule["unknown"]):
-            found = UNKNOWN_PEER
-            continue
-        start = i64(rule["v4"][0] if v4 else rule["v6"][0])
-        stop = i64(rule["v4"][1] if v4 else rule["v6"][1])
-        if in_spans(policy.spans, start, stop, peer_hi, peer_lo):
-            return i64(rule["rule"])
-    return found
+    row = first_row(policy.access, i64(policy.group_lists[eni, direction - 1]), p, peer_hi, peer_lo)
+    if row == NO_RULE:
+        return NO_RULE
+    return UNKNOWN_PEER if i64(policy.access.rows[row]["unknown"]) else i64(policy.access.rows[row]["rule"])
 
 
 @kernel
-def exempt_service(policy: Policy, p: Packet, incoming: bool, peer_hi: np.uint64, peer_lo: np.uint64) -> int:
+def acl_row(policy: Policy, eni: int, direction: int, p: Packet, peer_hi: np.uint64, peer_lo: np.uint64) -> int:
+    """The row of the network ACL entry that decides, or NO_ENTRY where none is asked.
+
+    An ACL stands at the border of its subnet: it is not asked about peers inside, and where the files
+    state none. Its last entry fits everything.
+    https://docs.aws.amazon.com/vpc/latest/userguide/vpc-network-acls.html
+    """
+    number = i64(policy.acl_lists[eni, direction - 1])
+    if number == NO_LIST:
+        return NO_ENTRY
+    start, stop = i64(policy.subnet_starts[eni]), i64(policy.subnet_starts[eni + 1])
+    if in_spans(policy.subnets, start, stop, peer_hi, peer_lo):
+        return NO_ENTRY
+    return first_row(policy.access, number, p, peer_hi, peer_lo)
+
+
+@kernel
+def acl_denies(policy: Policy, row: int) -> bool:
+    """True if the entry that decides is a deny."""
+    return row != NO_ENTRY and i64(policy.access.rows[row]["denies"]) != 0
+
+
+@kernel
+def exempt_in(
+    rows: NDArray[np.void],
+    start: int,
+    stop: int,
+    p: Packet,
+    service_port: int,
+    peer_hi: np.uint64,
+    peer_lo: np.uint64,
+) -> int:
+    """The service of the first of the rows that the packet fits, or NOT_EXEMPT."""
+    for at in range(start, stop):
+        row = rows[at]
+        protocol = i64(row["protocol"])
+        if protocol != -1 and (
+            protocol != i64(p["protocol"]) or not i64(row["low"]) <= service_port <= i64(row["high"])
+        ):
+            continue
+        if i64(row["family"]) != i64(p["family"]):
+            continue
+        if i64(row["any"]) != 0 or (row["hi"] == peer_hi and row["lo"] == peer_lo):
+            return i64(row["service"])
+    return NOT_EXEMPT
+
+
+@kernel
+def exempt_service(policy: Policy, eni: int, p: Packet, incoming: bool, peer_hi: np.uint64, peer_lo: np.uint64) -> int:
     """The service whose traffic AWS never filters, or NOT_EXEMPT.
 
     The service's port is the peer's: the source port of what comes in.
@@ -137,22 +250,16 @@ def exempt_service(policy: Policy, p: Packet, incoming: bool, peer_hi: np.uint64
         return NOT_EXEMPT
     protocol = i64(p["protocol"])
     service_port = i64(p["src_port"] if incoming or protocol == ICMPV6 else p["dst_port"])
+    start, stop = i64(policy.reserved_starts[eni]), i64(policy.reserved_starts[eni + 1])
+    if start < stop:
+        service = exempt_in(policy.reserved, start, stop, p, service_port, peer_hi, peer_lo)
+        if service != NOT_EXEMPT:
+            return service
     dhcp = protocol == UDP and (
         DHCP_PORTS_LOW <= service_port <= DHCP_PORTS_HIGH or DHCPV6_PORTS_LOW <= service_port <= DHCPV6_PORTS_HIGH
     )
     special = i64(peer_lo >> np.uint64(16)) == LINK_LOCAL_V4 and peer_hi == 0
-    special = special or i64(peer_hi >> np.uint64(32)) == AWS_V6
+    special = special or i64(peer_hi >> np.uint64(32)) in (AWS_V6, ROUTER_V6)
     if not (dhcp or special or protocol == ICMPV6):
         return NOT_EXEMPT
-    for row in range(len(policy.exemptions)):
-        exemption = policy.exemptions[row]
-        if i64(exemption["protocol"]) != protocol:
-            continue
-        if service_port < i64(exemption["low"]) or service_port > i64(exemption["high"]):
-            continue
-        if i64(exemption["family"]) != i64(p["family"]):
-            continue
-        anyone = i64(exemption["any"]) != 0
-        if anyone or (exemption["hi"] == peer_hi and exemption["lo"] == peer_lo):
-            return i64(exemption["service"])
-    return NOT_EXEMPT
+    return exempt_in(policy.exemptions, 0, len(policy.exemptions), p, service_port, peer_hi, peer_lo)

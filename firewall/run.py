@@ -10,7 +10,7 @@ from functools import partial
 from itertools import tee
 from typing import TYPE_CHECKING, Self
 
-from firewall.compare import READINGS, compare, read_readings
+from firewall.compare import compare, read_readings
 from firewall.engine import Firewall
 from firewall.errors import UsageError
 from firewall.labels import Labels, encodable
@@ -42,11 +42,17 @@ class Inputs:
     settings: Mapping[str, str] | None = None
     bpf: str | None = None
     crafted: tuple[str, ...] = ()
+    events: str | None = None
 
-    def firewall(self, *, stateless: bool = False) -> Firewall:
+    def firewall(self, reading: str = "path") -> Firewall:
         """A firewall of these rules with an empty table."""
         return Firewall.from_file(
-            *self.rules, enis=self.enis, profile=self.profile, settings=self.settings or {}, stateless=stateless
+            *self.rules,
+            enis=self.enis,
+            profile=self.profile,
+            settings=self.settings or {},
+            reading=reading,
+            events=self.events,
         )
 
     @property
@@ -87,7 +93,7 @@ def run_replay(inputs: Inputs, outputs: tuple[str, ...], version: str) -> Result
 def run_compare(inputs: Inputs, readings: str, version: str) -> ComparedResult:
     """Judge every packet under two readings, side by side, from one pass over the capture."""
     pair = read_readings(readings)
-    firewalls = [inputs.firewall(stateless=READINGS[reading]) for reading in pair]
+    firewalls = [inputs.firewall(reading) for reading in pair]
     with inputs.capture(firewalls[0]) as capture:
         labels = [Labels.of(firewall, capture.names) for firewall in firewalls]
         summaries = [_summary(each) for each in labels]

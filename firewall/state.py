@@ -6,7 +6,7 @@ from enum import StrEnum
 
 import numpy as np
 
-from firewall.engine import Connection
+from firewall.connections import Connection
 from firewall.errors import UsageError
 from firewall.labels import counted
 from pcaps.batch import PacketBatch

@@ -37,7 +37,7 @@ def small_table(monkeypatch: pytest.MonkeyPatch) -> None:
         pytest.skip("the limit is a constant of compiled kernels")
     for name, value in (("FIRST_CAPACITY", 16), ("MAX_CAPACITY", 64), ("REMEMBERING_CAPACITY", 32)):
         monkeypatch.setattr(table_module, name, value)
-    monkeypatch.setattr(table_module.new_table, "__defaults__", (16,))
+    monkeypatch.setattr(table_module.new_table, "__defaults__", (16, None))
 
 
 @pytest.mark.usefixtures("small_table")
@@ -124,7 +124,7 @@ def test_later_fragments_read_alone_match_no_port() -> None:
     fragment = f'IP(src="{CLIENT}", dst="{ENI}", id=7, frag=10, proto={{}})/"{"x" * 16}"'
     low_ports = [rule("ingress", 17, ports=(0, 1023)), rule("ingress", 6, ports=(0, 65535))]
     packets = [packet for proto in (17, 6) for packet in parse(fragment.format(proto))]
-    found = rows(Firewall(rule_set(low_ports), stateless=True), FrameCapture(packets_to_frames(packets)))
+    found = rows(Firewall(rule_set(low_ports), reading="stateless"), FrameCapture(packets_to_frames(packets)))
     assert [row["verdict"] for row in found] == ["DENY", "ALLOW"]
 
 

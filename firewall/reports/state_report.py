@@ -17,7 +17,7 @@ from typing import Any
 
 from conntrack.icmp import QUERIES
 from conntrack.timeouts import NS
-from firewall.engine import Connection
+from firewall.connections import Connection
 from firewall.labels import counted, duration_text, flow_text, printable, protocol_word, time_text
 from firewall.model import TCP, UDP
 from firewall.reports.json_report import dumped

@@ -50,6 +50,11 @@ class Names:
             self.unique.setdefault(folded, spot.place)
         self.also(identity, name)
 
+    def mention(self, identity: str, name: str, spot: Spot) -> None:
+        """Note that a file defines `identity`, of a kind whose second definition is told when it is added."""
+        self.ids.setdefault(identity, spot.place)
+        self.also(identity, name)
+
     def also(self, identity: str, name: str) -> None:
         """Note that `name` may stand for `identity`."""
         known = self.by_name.setdefault(name, [])
@@ -76,6 +81,9 @@ class Draft:
     findings: Findings = field(default_factory=Findings)
     group_names: Names = field(default_factory=lambda: Names("security group"))
     list_names: Names = field(default_factory=lambda: Names("prefix list"))
+    vpc_names: Names = field(default_factory=lambda: Names("VPC"))
+    subnet_names: Names = field(default_factory=lambda: Names("subnet"))
+    acl_names: Names = field(default_factory=lambda: Names("network ACL"))
     groups: dict[str, SecurityGroup] = field(default_factory=dict)
     prefix_lists: dict[str, PrefixList] = field(default_factory=dict)
     described_lists: dict[str, PrefixList] = field(default_factory=dict)  # the AWS CLI's, entries or not
@@ -94,10 +102,27 @@ class Draft:
     parameters: dict[str, Node] = field(default_factory=dict)
     used_addresses: set[str] = field(default_factory=set)
     used_parameters: set[str] = field(default_factory=set)
+    #: what several files say of one object, by any key: kept while names are declared, for when objects are built
+    noted: dict[tuple[str, ...], list[Node]] = field(default_factory=dict)
 
     def add_group(self, group: SecurityGroup) -> None:
         """Names were checked when they were declared."""
         self.groups[group.group_id] = group
+
+    def note(self, node: Node, *key: str) -> None:
+        """Keep a node for others to find under `key`, such as the output that holds it and an id."""
+        self.noted.setdefault(key, []).append(node)
+
+    def notes(self, *key: str) -> list[Node]:
+        """The nodes that all files have under `key`, in order."""
+        return self.noted.get(key, [])
+
+    def claim_rule_id(self, rule_id: str, spot: Spot) -> None:
+        """A rule id names one rule."""
+        if rule_id in self.rule_ids:
+            first = self.rule_ids[rule_id]
+            self.findings.error(spot, f"rule id {quoted(rule_id)} is used twice, first at {first}")
+        self.rule_ids.setdefault(rule_id, spot.place)
 
     def given_addresses(self, identity: str) -> list[tuple[Address, Spot]]:
         """The addresses that a native file gives under `addresses:` for an interface that another file describes."""

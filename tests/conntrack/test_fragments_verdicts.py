@@ -162,7 +162,7 @@ def test_two_rows_a_fragment() -> None:
 def test_both_readings_have_the_same_rows(snap: int) -> None:
     inside = [*Datagram(src=ENI4, dst="10.0.1.11").cut(BODY, 16), *Datagram().cut(BODY, 16)]
     rules = two_interfaces(rule("egress", UDP, ports=(2000, 2000)))
-    sides = [Firewall(rules, ["eni-a", "eni-b"], stateless=stateless) for stateless in (False, True)]
+    sides = [Firewall(rules, ["eni-a", "eni-b"], reading=reading) for reading in ("sg", "stateless")]
     first, second = (side.replay(capture(inside, snap=snap)) for side in sides)
 
     def same(ours: Judged, theirs: Judged) -> None:
@@ -172,7 +172,7 @@ def test_both_readings_have_the_same_rows(snap: int) -> None:
 
 
 def test_without_a_table_every_fragment_meets_the_rules_by_itself() -> None:
-    judged = said(Datagram().cut(BODY, 16), firewall(stateless=True))
+    judged = said(Datagram().cut(BODY, 16), firewall(reading="stateless"))
     assert judged == [("ALLOW", "rule", None), ("DENY", "no-ingress-rule", None)]
 
 

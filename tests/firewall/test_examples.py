@@ -80,7 +80,7 @@ def test_b_recorded_fetches() -> None:
 def test_stateless_reading_denies_exactly_the_replies() -> None:
     path, rules = samples.sample("web-http"), str(samples.rules("web-http"))
     stateful = file_rows(Firewall.from_file(rules), path)
-    stateless = file_rows(Firewall.from_file(rules, stateless=True), path)
+    stateless = file_rows(Firewall.from_file(rules, reading="stateless"), path)
     differ = {
         row["packet"] for row, other in zip(stateful, stateless, strict=True) if row["verdict"] != other["verdict"]
     }

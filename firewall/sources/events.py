@@ -1,0 +1,7 @@
+"""placeholder"""
+from firewall.changes import Event
+from firewall.model import RuleSet
+
+
+def load_events(path: str, rules: RuleSet) -> tuple[Event, ...]:
+    raise NotImplementedError

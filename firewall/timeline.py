@@ -1,0 +1,76 @@
+"""When the rules change: batches are cut where a change takes effect."""
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from firewall.changes import Moment, Phase
+from pcaps.batch import PacketBatch
+
+
+class Applied(NamedTuple):
+    """A change that took effect before a frame of a capture (its number), at its time (ns)."""
+
+    text: str
+    capture: int
+    packet: int
+    time: int
+
+
+class Timeline:
+    """The changes that are still to come, in order, and those that were made.
+
+    A change never comes before the one that stands above it, whatever their moments.
+    """
+
+    def __init__(self, phases: Sequence[Phase]) -> None:
+        self._coming = deque(phases)
+        self._first_time: int | None = None
+        self.applied: list[Applied] = []
+
+    @property
+    def never(self) -> list[str]:
+        """The changes that no packet has reached yet."""
+        return [phase.event.text for phase in self._coming]
+
+    def parts(self, packets: PacketBatch, clock: int) -> Iterator[tuple[PacketBatch, Phase | None]]:
+        """The batch in parts, each with the change behind it; `clock` is the latest time before the batch (ns)."""
+        if self._first_time is None and packets.rows:
+            self._first_time = int(packets.time[0])
+        start = 0
+        while self._coming:
+            stop = self._reached(self._coming[0].event.moment, packets, clock, start)
+            if stop is None:
+                break
+            phase = self._coming.popleft()
+            self.applied.append(
+                Applied(
+                    phase.event.text,
+                    int(packets.capture[stop]),
+                    int(packets.frame[stop]),
+                    int(packets.time[stop]),
+                )
+            )
+            yield part(packets, start, stop), phase
+            start = stop
+        yield part(packets, start, packets.rows), None
+
+    def _reached(self, moment: Moment, packets: PacketBatch, clock: int, start: int) -> int | None:
+        """The first row from `start` on that the moment lies before, or None."""
+        if moment.kind == "packet":
+            reached = (packets.frame >= moment.value) & (packets.capture == 0)
+        else:
+            at = moment.value + (self._first_time or 0 if moment.kind == "after" else 0)
+            reached = np.maximum.accumulate(np.maximum(packets.time, clock)) >= at
+        rows = np.flatnonzero(reached[start:])
+        return start + int(rows[0]) if len(rows) else None
+
+
+def part(packets: PacketBatch, start: int, stop: int) -> PacketBatch:
+    """Some consecutive rows of a batch, not copied."""
+    if (start, stop) == (0, packets.rows):
+        return packets
+    pieces = {row - start: piece for row, piece in packets.pieces.items() if start <= row < stop}
+    return PacketBatch(packets.records[start:stop], pieces)
