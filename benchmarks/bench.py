@@ -15,11 +15,13 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 from benchmarks.generate import generate
+from benchmarks.many_rules import many_rules, one_rule
 from benchmarks.traffic import Plan
 
 HERE = Path(__file__).parent
@@ -56,17 +58,40 @@ def tcpdump_seconds(capture: Path) -> float:
     return time.perf_counter() - begin
 
 
-def eniwall_seconds(capture: Path) -> float:
-    """The replay in a process of its own, as that process tells."""
-    command = [sys.executable, "-m", "benchmarks.replay", str(capture), str(warm_up_capture()), str(RULES)]
+def eniwall_seconds(capture: Path, rules: Path = RULES) -> float:
+    """The replay in a process of its own, as that process tells; reading the rules is not in it."""
+    command = [sys.executable, "-m", "benchmarks.replay", str(capture), str(warm_up_capture()), str(rules)]
     done = subprocess.run(command, cwd=HERE.parent, check=False, capture_output=True, text=True)
     if done.returncode:
         raise BenchError(f"the replay of {capture} failed:\n{done.stderr}")
     return float(json.loads(done.stdout)["seconds"])
 
 
-CONTENDERS = (Contender(BASE, tcpdump_seconds), Contender("eniwall", eniwall_seconds))
-CAPTURES = {"m1": Plan(packets=1_000_000, flows=50_000, snaplen=96)}
+def with_rules(name: str, text: str) -> Contender:
+    """Measure eniwall with a rule file of its own, which is written first."""
+    OUT.mkdir(exist_ok=True)
+    rules = OUT / f"{name}.yaml"
+    rules.write_text(text)
+    return Contender(name, partial(eniwall_seconds, rules=rules))
+
+
+class Case(NamedTuple):
+    """A capture and who reads it."""
+
+    plan: Plan
+    contenders: Sequence[Contender]
+
+
+TCPDUMP = Contender(BASE, tcpdump_seconds)
+
+
+def cases() -> dict[str, Case]:
+    """What is measured: a mixed capture; a scan of a million different openers, with one rule and with a thousand."""
+    scanned = (with_rules("one-rule", one_rule()), with_rules("1000-rules", many_rules(1000, 1000)))
+    return {
+        "m1": Case(Plan(packets=1_000_000, flows=50_000, snaplen=96), (TCPDUMP, Contender("eniwall", eniwall_seconds))),
+        "scan1": Case(Plan(packets=1_000_000, flows=1_000_000, scan=True), (TCPDUMP, *scanned)),
+    }
 
 
 def capture_of(name: str, plan: Plan) -> Path:
@@ -85,7 +110,7 @@ def warm_up_capture() -> Path:
     return capture_of("warm-up", WARM_UP)
 
 
-def measure(capture: Path, contenders: tuple[Contender, ...] = CONTENDERS, rounds: int = ROUNDS) -> dict[str, float]:
+def measure(capture: Path, contenders: Sequence[Contender], rounds: int = ROUNDS) -> dict[str, float]:
     """The median seconds of each contender, in turns."""
     taken: dict[str, list[float]] = {contender.name: [] for contender in contenders}
     for turn in range(rounds + 1):
@@ -119,8 +144,8 @@ def main() -> None:
     """Measure, print the table, write benchmarks/out/bench.json."""
     rows = []
     try:
-        for name, plan in CAPTURES.items():
-            rows += rows_of(name, plan.packets, measure(capture_of(name, plan)))
+        for name, case in cases().items():
+            rows += rows_of(name, case.plan.packets, measure(capture_of(name, case.plan), case.contenders))
     except BenchError as error:
         sys.exit(f"bench: {error}")
     print(table_of(rows))

@@ -19,7 +19,7 @@ from pcaps.batch import IPV4_PREFIX
 
 HALF = 64
 LOW = (1 << HALF) - 1
-ADDRESSES_END = 1 << 2 * HALF
+SHORT_END, LONG_END = 1 << 32, 1 << 2 * HALF
 WORD = 32  # bits of a set in one number: kernels count in int64
 
 # --- services as numbers ---------------------------------------------------------------------------------
@@ -31,16 +31,16 @@ ALL_PORTS = (0, 65535)
 Span = tuple[int, int]  # first and last, both inside
 Spans = tuple[Span, ...]  # disjoint, ascending
 
-SEGMENT_COLUMNS = np.dtype([("hi", np.uint64), ("lo", np.uint64), ("set", np.int64)], align=True)
-SERVICE_COLUMNS = np.dtype([("low", np.int64), ("set", np.int64)], align=True)
+SHORT_COLUMNS = np.dtype([("low", np.uint32), ("set", np.int32)], align=True)  # services, IPv4 addresses
+LONG_COLUMNS = np.dtype([("hi", np.uint64), ("lo", np.uint64), ("set", np.int64)], align=True)  # IPv6 addresses
 ROW_COLUMNS = np.dtype([("rule", np.int32), ("unknown", np.uint8), ("denies", np.uint8)], align=True)
 LIST_COLUMNS = np.dtype(
     [
         ("rows", np.int64),  # its first row in `rows`
         ("words", np.int64),  # of one set, without the level above
-        ("v4", np.int64, (2,)),  # start and stop in `segments`
-        ("v6", np.int64, (2,)),
-        ("services", np.int64, (2,)),
+        ("services", np.int64, (2,)),  # start and stop in `short`
+        ("v4", np.int64, (2,)),
+        ("v6", np.int64, (2,)),  # in `long`
         ("anywhere", np.int64, (2,)),  # the set of rules whose peer is 0.0.0.0/0; ::/0
     ],
     align=True,
@@ -117,8 +117,8 @@ class Arrays(NamedTuple):
 
     lists: NDArray[np.void]
     rows: NDArray[np.void]
-    segments: NDArray[np.void]
-    services: NDArray[np.void]
+    short: NDArray[np.void]
+    long: NDArray[np.void]
     sets: NDArray[np.int64]
 
 
@@ -129,8 +129,8 @@ class Builder:
         self._known: dict[tuple[Item, ...], int] = {}
         self._lists: list[tuple[object, ...]] = []
         self._rows: list[tuple[int, bool, bool]] = []
-        self._segments: list[tuple[int, int, int]] = []
-        self._services: list[tuple[int, int]] = []
+        self._short: list[tuple[int, int]] = []
+        self._long: list[tuple[int, int, int]] = []
         self._sets: list[int] = []
 
     def add(self, items: Sequence[Item]) -> int:
@@ -156,24 +156,25 @@ class Builder:
         first_row = len(self._rows)
         self._rows += [(item.rule, item.unknown, item.denies) for item in items]
         bounds = []
-        for spans in ([item.v4 for item in items], [item.v6 for item in items]):
-            start = len(self._segments)
-            self._segments += [
-                (low >> HALF, low & LOW, place(members)) for low, members in segments(spans) if low < ADDRESSES_END
-            ]
-            bounds.append((start, len(self._segments)))
-        start = len(self._services)
-        self._services += [(low, place(members)) for low, members in segments([item.services for item in items])]
+        for spans, base in (([item.services for item in items], 0), ([item.v4 for item in items], IPV4_PREFIX)):
+            start = len(self._short)
+            cuts = ((max(low - base, 0), members) for low, members in segments(spans))
+            self._short += [(low, place(members)) for low, members in cuts if low < SHORT_END]
+            bounds.append((start, len(self._short)))
+        start = len(self._long)
+        cuts6 = segments([item.v6 for item in items])
+        self._long += [(low >> HALF, low & LOW, place(members)) for low, members in cuts6 if low < LONG_END]
+        bounds.append((start, len(self._long)))
         anywhere = tuple(place(sum(1 << at for at, item in enumerate(items) if item.anywhere[way])) for way in (0, 1))
-        return first_row, words, *bounds, (start, len(self._services)), anywhere
+        return first_row, words, *bounds, anywhere
 
     def arrays(self) -> Arrays:
         """Everything added so far."""
         return Arrays(
             lists=np.array(self._lists, LIST_COLUMNS),
             rows=np.array(self._rows, ROW_COLUMNS),
-            segments=np.array(self._segments, SEGMENT_COLUMNS),
-            services=np.array(self._services, SERVICE_COLUMNS),
+            short=np.array(self._short, SHORT_COLUMNS),
+            long=np.array(self._long, LONG_COLUMNS),
             sets=np.array(self._sets, np.int64),
         )
 

@@ -63,6 +63,11 @@ CAPTURING = (
         help="Change a switch or a timeout, by its Linux name without nf_conntrack_; may be repeated.",
     ),
     click.option(
+        "--events",
+        metavar="FILE",
+        help="Change the rules on the way: a file of events, each at a packet or time (docs/events.md).",
+    ),
+    click.option(
         "--filter",
         "bpf",
         metavar="BPF",

@@ -133,12 +133,12 @@ def flags_text(protocol: int, flags: int) -> str:
     return " ".join(name for name, bit in FLAG_BITS.items() if flags & bit) or "none"
 
 
-def rule_text(rule: Rule) -> str:
+def rule_text(rule: Rule | NetworkAclEntry) -> str:
     """What a rule allows, in a few words: `tcp 80 from 0.0.0.0/0`."""
     return " ".join(part for part in (protocol_word(rule.protocol), _scope_text(rule), _peer_text(rule)) if part)
 
 
-def _scope_text(rule: Rule) -> str:
+def _scope_text(rule: Rule | NetworkAclEntry) -> str:
     if rule.protocol in ICMP_PROTOCOLS:
         if rule.icmp_type == ANY:
             return ""
@@ -149,7 +149,7 @@ def _scope_text(rule: Rule) -> str:
     return str(low) if low == high else f"{low}-{high}"
 
 
-def _peer_text(rule: Rule) -> str:
+def _peer_text(rule: Rule | NetworkAclEntry) -> str:
     toward = "from" if rule.direction == "ingress" else "to"
     match rule.peer:
         case GroupPeer(group_id):

@@ -82,30 +82,44 @@ def service_number(p: Packet) -> int:
 
 
 @kernel
-def service_set(access: Arrays, listed: np.void, service: int) -> int:
-    """Where the set of rules for a service stands."""
-    low, high = i64(listed["services"][0]), i64(listed["services"][1])
+def short_set(short: NDArray[np.void], start: int, stop: int, value: int) -> int:
+    """Where the set of rules for a service or an IPv4 address stands."""
+    low, high = start, stop
     while high - low > 1:  # the first segment starts at 0
         middle = (low + high) >> 1
-        if i64(access.services[middle]["low"]) <= service:
+        if i64(short[middle]["low"]) <= value:
             low = middle
         else:
             high = middle
-    return i64(access.services[low]["set"])
+    return i64(short[low]["set"])
+
+
+@kernel
+def long_set(long: NDArray[np.void], start: int, stop: int, hi: np.uint64, lo: np.uint64) -> int:
+    """Where the set of rules for an IPv6 address stands."""
+    low, high = start, stop
+    while high - low > 1:
+        middle = (low + high) >> 1
+        if below(hi, lo, long[middle]["hi"], long[middle]["lo"]):
+            high = middle
+        else:
+            low = middle
+    return i64(long[low]["set"])
+
+
+@kernel
+def service_set(access: Arrays, listed: np.void, service: int) -> int:
+    """Where the set of rules for a service stands."""
+    return short_set(access.short, i64(listed["services"][0]), i64(listed["services"][1]), service)
 
 
 @kernel
 def address_set(access: Arrays, listed: np.void, family: int, hi: np.uint64, lo: np.uint64) -> int:
     """Where the set of rules for a peer's address stands."""
-    low = i64(listed["v4"][0] if family == 4 else listed["v6"][0])
-    high = i64(listed["v4"][1] if family == 4 else listed["v6"][1])
-    while high - low > 1:
-        middle = (low + high) >> 1
-        if below(hi, lo, access.segments[middle]["hi"], access.segments[middle]["lo"]):
-            high = middle
-        else:
-            low = middle
-    return i64(access.segments[low]["set"])
+    if family == 4:
+        address = i64(lo & np.uint64(0xFFFF_FFFF))
+        return short_set(access.short, i64(listed["v4"][0]), i64(listed["v4"][1]), address)
+    return long_set(access.long, i64(listed["v6"][0]), i64(listed["v6"][1]), hi, lo)
 
 
 @kernel

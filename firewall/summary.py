@@ -39,7 +39,7 @@ Counts = NDArray[np.int64]
 class Summary:
     """What a whole replay came to.
 
-    `interfaces` and `rules` are how many there are, `exempt` how many exempt services;
+    `interfaces`, `rules` (the entries of network ACLs too) and `exempt` services are how many there are;
     `keep` is how many denied and how many undecided rows are kept in full.
     """
 
@@ -55,6 +55,7 @@ class Summary:
         self.rule_hits: Counts = np.zeros(rules, np.int64)  # rows that a rule admitted by itself
         self.rule_packets: Counts = np.zeros(rules, np.int64)  # these, and the rest of the connections it opened
         self.rule_bytes: Counts = np.zeros(rules, np.int64)  # IP lengths of `rule_packets`
+        self.rule_denied: Counts = np.zeros(rules, np.int64)  # rows that a network ACL's entry denied
         self.exempt_rows: Counts = np.zeros(exempt, np.int64)
         self.flows = [Flows() for _ in range(interfaces)]  # connections, by interface
         self.attempts = Attempts()  # denied rows, grouped
@@ -134,6 +135,8 @@ class Summary:
         self.rule_hits += np.bincount(rule[by_itself], minlength=size)
         self.rule_packets += np.bincount(rule, minlength=size)
         np.add.at(self.rule_bytes, rule, length)
+        denied = (verdicts.rule >= 0) & (verdicts.verdict == DENY)
+        self.rule_denied += np.bincount(verdicts.rule[denied], minlength=size)
         service = -2 - verdicts.rule[(verdicts.verdict == EXEMPT) & (verdicts.rule < -1)]
         if len(service):
             self.exempt_rows = _grown(self.exempt_rows, int(service.max()) + 1)

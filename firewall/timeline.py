@@ -53,9 +53,9 @@ class Timeline:
                     int(packets.time[stop]),
                 )
             )
-            yield part(packets, start, stop), phase
+            yield packets.slice(start, stop), phase
             start = stop
-        yield part(packets, start, packets.rows), None
+        yield (packets.slice(start, packets.rows) if start else packets), None
 
     def _reached(self, moment: Moment, packets: PacketBatch, clock: int, start: int) -> int | None:
         """The first row from `start` on that the moment lies before, or None."""
@@ -66,11 +66,3 @@ class Timeline:
             reached = np.maximum.accumulate(np.maximum(packets.time, clock)) >= at
         rows = np.flatnonzero(reached[start:])
         return start + int(rows[0]) if len(rows) else None
-
-
-def part(packets: PacketBatch, start: int, stop: int) -> PacketBatch:
-    """Some consecutive rows of a batch, not copied."""
-    if (start, stop) == (0, packets.rows):
-        return packets
-    pieces = {row - start: piece for row, piece in packets.pieces.items() if start <= row < stop}
-    return PacketBatch(packets.records[start:stop], pieces)

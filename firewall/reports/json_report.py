@@ -3,7 +3,8 @@
 `format` is the version of these keys:
 
 1. packets, rows, reasons, interfaces, rules, exempt, connections, denied_attempts, denied, undecided,
-   time, settings, assumptions, warnings.
+   time, settings, assumptions, warnings; since 0.2 also network_acl_entries (those that decided rows) and
+   changes (of the rules, by --events).
 
 Times are whole nanoseconds since 1970; lengths are IP lengths in bytes. Lists that are cut say how
 many there are (`total`) and how many stand here (`listed`); `-o` writes every row.
@@ -51,6 +52,16 @@ def result_object(result: Result) -> dict[str, Any]:
         "reasons": summary.reason_rows,
         "interfaces": _interfaces(result),
         "rules": _rules(result),
+        "network_acl_entries": _acl_entries(result),
+        "changes": [
+            {
+                "capture": labels.captures[each.capture],
+                "packet": each.packet,
+                "time": each.time,
+                "change": each.text,
+            }
+            for each in result.changes
+        ],
         "exempt": dict(zip(labels.exempt, summary.exempt_rows.tolist(), strict=False)),
         "unused_rules": [rule.name for rule in result.unused_rules],
         "connections": _connections(result),
@@ -93,7 +104,22 @@ def _rules(result: Result) -> list[dict[str, Any]]:
             "packets": packets,
             "bytes": size,
         }
-        for rule, (hits, packets, size) in zip(result.rules, counts, strict=True)
+        for rule, (hits, packets, size) in zip(result.rules, counts, strict=False)
+    ]
+
+
+def _acl_entries(result: Result) -> list[dict[str, Any]]:
+    return [
+        {
+            "entry": entry.name,
+            "direction": entry.direction,
+            "action": entry.action,
+            "says": rule_text(entry),
+            "place": str(entry.place) if entry.place else None,
+            "let_through": hits,
+            "denied": denied,
+        }
+        for entry, hits, denied in result.acl_counts
     ]
 
 

@@ -10,8 +10,9 @@ from conntrack.timeouts import effective
 from firewall.flows import largest
 from firewall.interfaces import busiest_text, unattached_groups
 from firewall.labels import Labels, address_text, encodable, flow_text
-from firewall.model import TCP, NetworkInterface, Rule
+from firewall.model import TCP, NetworkAclEntry, NetworkInterface, Rule
 from firewall.summary import Summary
+from firewall.timeline import Applied
 from firewall.verdict import DIRECTIONS, REASON_WORDS
 
 if TYPE_CHECKING:
@@ -86,6 +87,8 @@ class Result:
     labels: Labels
     interfaces: tuple[NetworkInterface, ...]
     rules: tuple[Rule, ...]
+    acl_entries: tuple[NetworkAclEntry, ...]
+    changes: tuple[Applied, ...]
     profile: str
     settings: dict[str, int | str]
     assumptions: tuple[str, ...]
@@ -108,8 +111,14 @@ class Result:
     @property
     def unused_rules(self) -> list[Rule]:
         """Rules that admitted nothing in this replay."""
-        hits = self.summary.rule_hits.tolist()
+        hits = self.summary.rule_hits[: len(self.rules)].tolist()
         return [rule for rule, count in zip(self.rules, hits, strict=True) if not count]
+
+    @property
+    def acl_counts(self) -> list[tuple[NetworkAclEntry, int, int]]:
+        """The entries of network ACLs that decided rows, with how many they let through and how many they denied."""
+        counts = (column[len(self.rules) :].tolist() for column in (self.summary.rule_hits, self.summary.rule_denied))
+        return [row for row in zip(self.acl_entries, *counts, strict=True) if row[1] or row[2]]
 
     def connections(self, limit: int | None = None) -> list[Connection]:
         """The connections with most packets first, at most `limit`."""
@@ -199,6 +208,8 @@ def finished(
         labels=labels,
         interfaces=tuple(firewall.interfaces),
         rules=tuple(firewall.rules),
+        acl_entries=firewall.acl_entries,
+        changes=tuple(firewall.timeline.applied),
         profile=firewall.profile,
         settings=dict(firewall.settings),
         assumptions=tuple(firewall.assumptions),

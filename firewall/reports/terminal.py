@@ -29,6 +29,8 @@ def terminal_report(result: Result, width: int | None = None) -> str:
         _reasons(page, result.summary)
         _interfaces(page, result)
         _rules(page, result)
+        _acl_entries(page, result)
+        _changes(page, result)
         _exempt(page, result)
         _connections(page, result)
         _attempts(page, result)
@@ -109,7 +111,7 @@ def _rules(page: Page, result: Result) -> None:
         (
             (-packets, index, rule, hits)
             for index, (rule, hits, packets) in enumerate(
-                zip(result.rules, summary.rule_hits.tolist(), summary.rule_packets.tolist(), strict=True)
+                zip(result.rules, summary.rule_hits.tolist(), summary.rule_packets.tolist(), strict=False)
             )
             if packets
         ),
@@ -133,6 +135,30 @@ def _rules(page: Page, result: Result) -> None:
         ],
     )
     page.line("  new: rows that the rule admitted by itself; packets: these and the connections that they opened")
+
+
+def _acl_entries(page: Page, result: Result) -> None:
+    found = result.acl_counts
+    if found:
+        page.heading("By network ACL entry")
+        columns = (Column("entry"), Column("says", wraps=True), number("let through"), number("denied"))
+        page.table(columns, [(entry.name, f"{entry.action} {rule_text(entry)}", *counts) for entry, *counts in found])
+
+
+def _changes(page: Page, result: Result) -> None:
+    if result.changes:
+        page.heading("Changes of the rules")
+        page.table(
+            (Column("before packet"), Column("time"), Column("change", wraps=True)),
+            [
+                (
+                    frame_text(result.labels.captures[each.capture], each.packet, result),
+                    clock_text(each.time, result.summary),
+                    each.text,
+                )
+                for each in result.changes
+            ],
+        )
 
 
 def _exempt(page: Page, result: Result) -> None:
