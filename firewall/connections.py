@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from conntrack.keys import is_icmp
 from conntrack.sctp import SCTP_STATES
 from conntrack.table import ASSURED, NOT_TRACKED, OPENED_BY_B, SEEN_REPLY
 from conntrack.tcp import STATES
 from conntrack.timeouts import NS
-from conntrack.track import is_icmp
 from firewall.labels import address_text
 from pcaps.wire import SCTP, TCP
 

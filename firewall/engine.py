@@ -20,7 +20,6 @@ from firewall.judge import (
     ROWS_A_PACKET,
     STATEFUL,
     STATELESS,
-    convert_widened,
     judge_batch,
     reaches_reassembly,
 )
@@ -33,6 +32,7 @@ from firewall.rows import VERDICT, Judged, VerdictBatch
 from firewall.sources import load_rules
 from firewall.sources.events import load_events
 from firewall.timeline import Timeline
+from firewall.tracked import widened
 from pcaps.batch import Packet, PacketBatch
 from pcaps.capture import Capture, frames_batch
 
@@ -97,8 +97,9 @@ class Firewall:
         self.reading = READINGS[reading]
         self._given = frozenset(settings or {})
         self.files: tuple[str, ...] = ()
+        allowance = {"max": str(rule_set.allowance)} if profile == "aws" and rule_set.allowance is not None else {}
         try:
-            self.settings = effective(profile, settings or {})
+            self.settings = effective(profile, allowance | dict(settings or {}))
         except SettingError as error:
             raise UsageError(str(error)) from None
         self.interfaces = chosen_interfaces(rule_set, enis)
@@ -113,6 +114,7 @@ class Firewall:
         self.exempt_services = tuple(f"exempt:{service}" for service in SERVICES)
         self.warnings: list[RuleWarning] = []
         self._choices: Counter[str] = Counter()
+        self._widened = 0  # connections that changed rules would leave untracked
         self._asked = frozenset(enis)
         self._seen: set[int] = set()
         self._start()
@@ -155,8 +157,9 @@ class Firewall:
     def _enter(self, phase: Phase) -> None:
         """Go on with changed rules; connections stay, unless `on_widen` says otherwise."""
         self._policy = self._compiled(phase.rule_set)
-        if self.settings["on_widen"] == "convert":
-            convert_widened(self._policy, self._table, self._settings, self.clock)
+        if self.profile == "aws" and self.interfaces:
+            convert = self.settings["on_widen"] == "convert"
+            self._widened += widened(self._policy, self._table, self._settings, self.clock, convert)
 
     @classmethod
     def from_file(
@@ -184,6 +187,10 @@ class Firewall:
             return ()
         late = Counter({IDLE_TIMES: int(self._table.counts[LATE])})
         decided = told(self._choices + late, self.settings)
+        if self._widened:
+            kept = "stay tracked" if self.settings["on_widen"] == "keep" else "are left untracked"
+            what = counted(self._widened, "connection")
+            decided += (f"changed rules open both ways to {what}, which {kept} (on_widen={self.settings['on_widen']})",)
         return (SILENT, *decided) if decided else ()
 
     @property

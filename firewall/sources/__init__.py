@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from firewall.model import RuleSet
-from firewall.sources import aws_cli, native
+from firewall.sources import aws_cli, cloudformation, native, terraform
 from firewall.sources.draft import Draft
 from firewall.sources.findings import Findings
+from firewall.sources.folders import rule_files
 from firewall.sources.located import Node, load
 from firewall.sources.reading import quoted, suggestion
 
@@ -23,38 +24,37 @@ class Format(NamedTuple):
 
 
 FORMATS = (
-    Format(lambda key: key in native.TOP_KEYS or key in native.PLANNED_TOP, native.declare, native.build),
-    Format(lambda key: key in aws_cli.TOP_KEYS or key.startswith("pl-"), aws_cli.declare, aws_cli.build),
+    Format(native.TOP_KEYS.__contains__, native.declare, native.build),
+    Format(aws_cli.knows, aws_cli.declare, aws_cli.build),
+    Format(cloudformation.TOP_KEYS.__contains__, cloudformation.declare, cloudformation.build),
+    Format(terraform.TOP_KEYS.__contains__, terraform.declare, terraform.build),
 )
 _KNOWN_KEYS = (*native.TOP_KEYS, *aws_cli.TOP_KEYS)
 
 # Files that people may well give, and what to give instead.
 NOT_READ = {
-    "SecurityGroupRules": "describe-security-group-rules is not read: give describe-security-groups",
-    "NetworkAcls": "network ACLs are not evaluated by this version: give the security groups alone",
-    "Reservations": "describe-instances is not read: give describe-network-interfaces",
-    "Entries": 'these entries do not say which list they are: write {"pl-...": {"Entries": [...]}}',
-    "Resources": "CloudFormation templates are not read: give describe-security-groups of the deployed stack",
-    "planned_values": "Terraform plans are not read: give describe-security-groups of the account",
-    "terraform_version": "Terraform states are not read: give describe-security-groups of the account",
+    "RouteTables": "routes say nothing about rules: leave describe-route-tables out",
+    "NatGateways": "describe-nat-gateways is not read: their interfaces stand in describe-network-interfaces",
+    "VpcEndpoints": "describe-vpc-endpoints is not read: their interfaces stand in describe-network-interfaces",
+    "Addresses": "Elastic IP addresses match no rule: leave describe-addresses out",
+    "lineage": "Terraform's own state file is not read: give the output of terraform show -json",
 }
 
 
 def load_rules(*paths: str | Path) -> RuleSet:
-    """Read rule files, in any order, as one rule set.
+    """Read rule files, in any order, as one rule set; a folder stands for the rule files in it.
 
-    Native YAML (docs/rules.md) and the JSON of `aws ec2 describe-security-groups`,
-    `describe-network-interfaces`, `describe-prefix-lists` and `get-managed-prefix-list-entries`
-    (wrapped with the list's id) may be mixed. Names of one file may be used in another.
+    Native YAML (docs/rules.md) and the AWS CLI's JSON (`aws_cli.OUTPUTS` lists the commands) may be
+    mixed. Names of one file may be used in another.
 
     Raises RuleFileError with every problem of every file: `file:line:column path - what is wrong,
     what to write instead`. What is no mistake but should be known stands in `RuleSet.warnings`.
     """
-    draft = Draft(Findings([str(path) for path in paths]))
+    draft = Draft()
     if not paths:
         draft.findings.files.append("rules")
         draft.findings.file_error("rules", "no rule file was given: name one or several")
-    trees = [root for path in paths if (root := load(path, draft.findings)) is not None]
+    trees = [root for path in rule_files(paths, draft.findings) if (root := load(path, draft.findings)) is not None]
     sources = [(root, source) for root in trees if (source := _format(root, draft.findings)) is not None]
     for root, source in sources:
         source.declare(root, draft)
@@ -72,15 +72,15 @@ def _format(root: Node, findings: Findings) -> Format | None:
     if not isinstance(root.value, dict):
         findings.error(root, "a rule file is a mapping: write security_groups: and the groups below it")
         return None
+    found = [source for source in FORMATS if any(source.knows(key) for key in root.value)]
+    if len(found) == 1:
+        return found[0]
     for key in root.value:
         if key in NOT_READ:
             findings.error(root.key(key), NOT_READ[key])
             return None
-    found = [source for source in FORMATS if any(source.knows(key) for key in root.value)]
-    if len(found) == 1:
-        return found[0]
     if found:
-        findings.error(root, "native keys and the AWS CLI's stand in one file: write two files and give both")
+        findings.error(root, "keys of several formats stand in one file: write two files and give both")
     elif root.value:
         key = next(iter(root.value))
         findings.error(root.key(key), f"unknown key {quoted(key)}: {suggestion(key, _KNOWN_KEYS)}")

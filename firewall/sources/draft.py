@@ -198,6 +198,7 @@ class Draft:
         subnets = {key: replace(each, network_acl=self._acl_of(each)) for key, each in self.subnets.items()}
         interfaces = {key: self._placed(each, subnets) for key, each in self.interfaces.items()}
         self._warn_unguarded(interfaces.values(), subnets)
+        self._warn_outside(interfaces.values(), subnets.values())
         return RuleSet(
             self.groups,
             interfaces,
@@ -240,7 +241,7 @@ class Draft:
 
     def _warn_unguarded(self, interfaces: Iterable[NetworkInterface], subnets: dict[str, Subnet]) -> None:
         """Where network ACLs are given but an interface's is not found, its verdicts leave it out."""
-        if not self.network_acls:
+        if not self.network_acls and not self.acl_of_subnet:
             return
         for each in interfaces:
             subnet = subnets.get(each.subnet or "")
@@ -250,6 +251,23 @@ class Draft:
                     "no-network-acl",
                     Spot(each.place),
                     f"interface {each.interface_id} is in {where}: no network ACL is evaluated for it",
+                )
+
+    def _warn_outside(self, interfaces: Iterable[NetworkInterface], subnets: Iterable[Subnet]) -> None:
+        """AWS gives subnets and interfaces addresses out of the VPC's and the subnet's blocks: others are slips."""
+        for eni in interfaces:
+            inside = self.subnets.get(eni.subnet or "")
+            if inside is not None:
+                name = f"subnet {inside.subnet_id}"
+                _warn_outside(
+                    f"interface {eni.interface_id}", eni.place, eni.networks, name, inside.cidrs, self.findings
+                )
+        for subnet in subnets:
+            around = self.vpcs.get(subnet.vpc or "")
+            if around is not None:
+                name = f"VPC {around.vpc_id}"
+                _warn_outside(
+                    f"subnet {subnet.subnet_id}", subnet.place, subnet.cidrs, name, around.cidrs, self.findings
                 )
 
     def warn_unknown_peers(self) -> None:
@@ -275,6 +293,24 @@ def _unknown_peer(rule: Rule, groups: Iterable[str], lists: Iterable[str]) -> tu
         case UnknownPeer(text):
             return "unknown-peer", f"{text} is not known: packets that this rule might allow are undecidable"
     return "", ""
+
+
+def _warn_outside(
+    what: str,
+    place: Place | None,
+    blocks: Iterable[Network],
+    around: str,
+    cidrs: Iterable[Network],
+    findings: Findings,
+) -> None:
+    """Warn of blocks that no block around them holds; where none of their family is stated nothing is known."""
+    for block in blocks:
+        same = [each for each in cidrs if each.version == block.version]
+        first, last = int(block.network_address), int(block.broadcast_address)
+        held = any(int(each.network_address) <= first and last <= int(each.broadcast_address) for each in same)
+        if same and not held and place is not None:
+            text = f"{what} has {block}, which is in no block of {around} ({', '.join(map(str, same))})"
+            findings.warn("outside-block", Spot(place), text)
 
 
 def _in_order(acl: NetworkAcl) -> NetworkAcl:

@@ -3,7 +3,8 @@
 PyYAML's parser gives the events; the tree is built here because the YAML 1.1 rules would read
 `22:22` as 1342, `0777` as 511 and `no` as false, and keep the last of two equal keys in silence.
 Here only decimal integers, true, false and null are special, everything else is text, and equal
-keys are a mistake. JSON is read by the same parser, so it has places too.
+keys are a mistake. JSON is read by the same parser, so it has places too. The short-form tags of
+CloudFormation (`!Ref Web`) become their long form (`{"Ref": "Web"}`), in templates alone.
 
 Files may be hostile: size, depth, scalar length and the number of nodes (an alias counts as
 everything it stands for) are bounded, and nothing recurses.
@@ -29,6 +30,15 @@ CAPTURE_MAGICS = {
     for magic in ("a1b2c3d4", "d4c3b2a1", "a1b23c4d", "4d3cb2a1", "a1b2cd34", "34cdb2a1", "0a0d0d0a")
 }  # pcap, pcap with nanoseconds, Kuznetzov's pcap, each in both byte orders; pcapng
 COMPRESSED_MAGICS = {bytes.fromhex("1f8b"): "gzip", bytes.fromhex("28b5"): "zstd"}
+
+# Top-level keys of a CloudFormation template, either of which tells one, and its tags with their long forms.
+# https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/intrinsic-function-reference.html
+TEMPLATE_KEYS = ("AWSTemplateFormatVersion", "Resources")
+_FUNCTIONS = (
+    *("GetAtt", "Sub", "If", "Equals", "Not", "And", "Or", "FindInMap", "Join", "Select", "Split"),
+    *("ImportValue", "GetAZs", "Base64", "Cidr", "Transform"),
+)
+SHORT_FORMS = {"!Ref": "Ref", "!Condition": "Condition"} | {f"!{name}": f"Fn::{name}" for name in _FUNCTIONS}
 
 _INTEGER = re.compile(r"-?(0|[1-9][0-9]{0,17})")
 _WORDS: dict[str, bool | None] = {"true": True, "false": False, "null": None, "~": None, "": None}
@@ -87,7 +97,15 @@ def load(path: str | Path, findings: Findings) -> Node | None:
     if builder.root is None or builder.root.value is None:
         findings.file_error(file, "the file is empty: write security_groups: and the groups below it")
         return None
+    if builder.short_form is not None and not _is_template(builder.root):
+        findings.error(*builder.short_form)
+        return None
     return builder.root
+
+
+def _is_template(root: Node) -> bool:
+    """True for a CloudFormation template: the one format whose tags mean something."""
+    return isinstance(root.value, dict) and any(key in root.value for key in TEMPLATE_KEYS)
 
 
 def _read_text(path: str | Path, findings: Findings) -> str | None:
@@ -167,6 +185,7 @@ class _Open:
     first: int  # nodes before this one
     key: str | None = None
     dropped: bool = False  # the value of the pending key is thrown away
+    short: bool = False  # the long form of a tag: it ends with its one value
 
 
 class _Builder:
@@ -180,6 +199,7 @@ class _Builder:
         self.anchors: dict[str, tuple[Node, int]] = {}
         self.nodes = 0
         self.documents = 0
+        self.short_form: tuple[Spot, str] | None = None  # the first, and what is wrong with it outside templates
 
     def take(self, event: yaml.Event) -> None:
         """One event; stream start and end and document end say nothing."""
@@ -215,17 +235,17 @@ class _Builder:
 
     def scalar(self, event: yaml.ScalarEvent) -> None:
         """A key or a plain value."""
+        anchor = self.take_tag(event)
         spot = self.spot(event)
         self.count(spot)
-        self.refuse_tag(event.tag, spot)
         if len(event.value) > MAX_SCALAR:
             raise _RefusedError(spot, f"a text of {len(event.value):,} characters: at most {MAX_SCALAR:,} are read")
         if self.expects_key():
             self.key(event, self.stack[-1])
             return
         node = Node(spot.place, spot.parent, spot.step, _plain(event.value) if event.implicit[0] else event.value)
-        if event.anchor:
-            self.anchors[event.anchor] = (node, 1)
+        if anchor:
+            self.anchors[anchor] = (node, 1)
         self.attach(node)
 
     def expects_key(self) -> bool:
@@ -249,18 +269,22 @@ class _Builder:
 
     def open(self, event: yaml.CollectionStartEvent) -> None:
         """A mapping or sequence starts."""
+        anchor = self.take_tag(event)
         spot = self.spot(event)
         self.count(spot)
-        self.refuse_tag(event.tag, spot)
         if self.expects_key():
             raise _RefusedError(spot, "a key must be one word: a list or mapping cannot be a key")
-        if len(self.stack) == MAX_DEPTH:
-            raise _RefusedError(spot, f"nested deeper than {MAX_DEPTH} levels: no rule file is")
         if isinstance(event, yaml.MappingStartEvent):
             node = Node(spot.place, spot.parent, spot.step, {}, {})
         else:
             node = Node(spot.place, spot.parent, spot.step, [])
-        self.stack.append(_Open(node, event.anchor, self.nodes - 1))
+        self.push(_Open(node, anchor, self.nodes - 1))
+
+    def push(self, opened: _Open) -> None:
+        """Hold the bound on depth."""
+        if len(self.stack) == MAX_DEPTH:
+            raise _RefusedError(opened.node, f"nested deeper than {MAX_DEPTH} levels: no rule file is")
+        self.stack.append(opened)
 
     def close(self) -> None:
         """The innermost mapping or sequence ends."""
@@ -293,11 +317,26 @@ class _Builder:
             if not top.dropped:
                 top.node.value[top.key] = node
             top.key, top.dropped = None, False
+            if top.short:
+                self.close()
 
-    def refuse_tag(self, tag: str | None, spot: Spot) -> None:
-        """Tags would change what a value means."""
-        if tag not in (None, "!"):
-            raise _RefusedError(spot, f"the tag {str(tag)[:80]} is not read: write the plain value")
+    def take_tag(self, event: yaml.ScalarEvent | yaml.CollectionStartEvent) -> str | None:
+        """The anchor of the event's value; a short form opens the mapping of its long one, which has the anchor.
+
+        Every other tag is refused: it would change what a value means.
+        """
+        if event.tag in (None, "!"):
+            return event.anchor
+        spot = self.spot(event)
+        refusal = f"the tag {str(event.tag)[:80]} is not read: write the plain value"
+        name = SHORT_FORMS.get(str(event.tag))
+        if name is None or self.expects_key():
+            raise _RefusedError(spot, refusal)
+        self.count(spot)
+        self.short_form = self.short_form or (spot, refusal)
+        node = Node(spot.place, spot.parent, spot.step, {}, {name: spot.place})
+        self.push(_Open(node, event.anchor, self.nodes - 1, name, short=True))
+        return None
 
 
 def _plain(text: str) -> str | int | bool | None:

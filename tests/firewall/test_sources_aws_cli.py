@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from firewall.errors import RuleFileError
-from firewall.model import ICMP, ICMPV6, TCP, GroupPeer, PrefixListPeer, RuleSet
-from firewall.sources import load_rules
+from firewall.model import ICMP, ICMPV6, TCP, GroupPeer, Peering, PrefixListPeer
+from firewall.sources import aws_cli, load_rules
+from tests.firewall.aws_outputs import EVERYTHING, kinds, rules_from
 
 GROUPS = {
     "SecurityGroups": [
@@ -58,19 +59,8 @@ INTERFACES = {
 }
 
 
-def rules_from(folder: Path, *outputs: Any) -> RuleSet:
-    paths = [folder / f"{number}.json" for number in range(len(outputs))]
-    for path, output in zip(paths, outputs, strict=True):
-        path.write_text(json.dumps(output, indent=4))
-    return load_rules(*paths)
-
-
 def with_permission(**permission: Any) -> dict[str, Any]:
     return {"SecurityGroups": [{"GroupId": "sg-1", "IpPermissions": [permission]}]}
-
-
-def kinds(rules: RuleSet) -> list[str]:
-    return [warning.kind for warning in rules.warnings]
 
 
 def test_describe_security_groups_makes_one_rule_for_each_peer(tmp_path: Path) -> None:
@@ -84,11 +74,12 @@ def test_describe_security_groups_makes_one_rule_for_each_peer(tmp_path: Path) -
         ("sg-1:ingress[1]", TCP, (443, 443), -1, -1, ip_network("10.0.0.0/8")),
         ("sg-1:ingress[2]", TCP, (443, 443), -1, -1, ip_network("::/0")),
         ("sg-1:ingress[3]", TCP, (443, 443), -1, -1, PrefixListPeer("pl-1")),
-        ("sg-1:ingress[4]", TCP, (443, 443), -1, -1, GroupPeer("sg-2")),
+        ("sg-1:ingress[4]", TCP, (443, 443), -1, -1, GroupPeer("sg-2", Peering("", "active"))),
         ("sg-1:ingress[5]", ICMP, None, 8, -1, ip_network("10.0.0.0/8")),
         ("sg-1:ingress[6]", ICMPV6, None, -1, -1, ip_network("::/0")),
         ("sg-1:ingress[7]", 50, None, -1, -1, ip_network("10.0.0.0/8")),
     ]
+    assert (web.vpc, rules.groups["sg-2"].vpc) == ("vpc-1", None)
     assert web.ingress[0].description == "everyone"
     assert [(rule.name, rule.protocol, rule.ports) for rule in web.egress] == [("sg-1:egress[0]", -1, None)]
     assert rules.warnings == ()
@@ -152,17 +143,6 @@ def test_an_interface_in_a_group_that_no_file_has_keeps_the_id_and_is_warned_of(
     assert "unknown-group" in kinds(rules)
 
 
-def test_delegated_prefixes_and_own_timeouts_are_warned_of(tmp_path: Path) -> None:
-    eni = INTERFACES["NetworkInterfaces"][0] | {
-        "Ipv4Prefixes": [{"Ipv4Prefix": "10.0.1.16/28"}],
-        "Ipv6Prefixes": [],
-        "ConnectionTrackingConfiguration": {"TcpEstablishedTimeout": 350},
-    }
-    rules = rules_from(tmp_path, with_permission(IpProtocol="-1"), {"NetworkInterfaces": [eni]})
-    assert kinds(rules) == ["prefix-left-out"]
-    assert "10.0.1.16/28" in rules.warnings[0].text
-
-
 @pytest.mark.parametrize(
     ("change", "kind"),
     [
@@ -178,35 +158,24 @@ def test_an_interface_with_nothing_to_judge_is_left_out_and_warned_of(
     assert (rules.interfaces, kinds(rules)) == ({}, [kind])
 
 
-def test_a_rule_over_a_deleted_peering_is_left_out_and_keeps_its_number(tmp_path: Path) -> None:
-    pairs = [{"GroupId": "sg-8", "PeeringStatus": "deleted"}, {"GroupId": "sg-1"}]
-    rules = rules_from(tmp_path, with_permission(IpProtocol="-1", UserIdGroupPairs=pairs))
-    assert [rule.name for rule in rules.groups["sg-1"].ingress] == ["sg-1:ingress[1]"]
-    assert kinds(rules) == ["stale-rule"]
-
-
-def test_prefix_lists_come_from_either_command_and_are_joined(tmp_path: Path) -> None:
-    described = {"PrefixLists": [{"PrefixListId": "pl-1", "PrefixListName": "office", "MaxEntries": 10}]}
-    aws = {
-        "PrefixLists": [{"PrefixListId": "pl-2", "PrefixListName": "com.amazonaws.s3", "Cidrs": ["198.51.100.0/24"]}]
-    }
-    entries = {"pl-1": {"Entries": [{"Cidr": "192.0.2.0/24", "Description": "x"}]}}
-    for outputs in ((described, aws, entries, GROUPS), (GROUPS, entries, aws, described)):
-        lists = rules_from(tmp_path, *outputs).prefix_lists
-        office, s3 = lists["pl-1"], lists["pl-2"]
-        assert (office.name, office.max_entries, office.entries) == ("office", 10, (ip_network("192.0.2.0/24"),))
-        assert (s3.name, s3.max_entries, s3.entries) == ("com.amazonaws.s3", None, (ip_network("198.51.100.0/24"),))
-
-
-def test_a_list_whose_entries_no_file_gives_is_unknown_not_empty(tmp_path: Path) -> None:
-    rules = rules_from(tmp_path, GROUPS, {"PrefixLists": [{"PrefixListId": "pl-1", "MaxEntries": 10}]})
-    assert rules.prefix_lists == {}
-    assert kinds(rules) == ["unknown-prefix-list"]
-
-
 def test_output_that_was_cut_into_pages_is_warned_of(tmp_path: Path) -> None:
     rules = rules_from(tmp_path, GROUPS | {"NextToken": "abc"})
     assert "more-pages" in kinds(rules)
+
+
+def test_keys_that_say_nothing_about_rules_are_ignored_beside_those_that_do(tmp_path: Path) -> None:
+    assert rules_from(tmp_path, GROUPS | {"ResponseMetadata": {}, "RouteTables": []}).groups.keys() == {"sg-1", "sg-2"}
+
+
+def test_every_output_may_stand_in_one_file(tmp_path: Path) -> None:
+    rules = rules_from(tmp_path, EVERYTHING)
+    assert EVERYTHING.keys() >= set(aws_cli.TOP_KEYS) - {"Entries"}
+    assert rules.groups.keys() == {"sg-1", "sg-2", "sg-3"}
+    assert [rule.name for rule in rules.groups["sg-3"].egress] == ["sg-3/sgr-1"]
+    assert rules.prefix_lists["pl-1"].entries == (ip_network("192.0.2.0/24"),)
+    assert (list(rules.vpcs), list(rules.subnets)) == (["vpc-1"], ["subnet-1"])
+    assert rules.network_acl_of(rules.interfaces["eni-1"]) is rules.network_acls["acl-1"]
+    assert kinds(rules) == ["stale-rule"]
 
 
 def test_native_yaml_may_name_groups_of_the_cli(tmp_path: Path) -> None:
@@ -247,9 +216,10 @@ def test_a_name_of_two_groups_needs_the_id(tmp_path: Path) -> None:
         (with_permission(IpProtocol="-1", UserIdGroupPairs=[{"GroupName": "web"}]), "GroupId is missing"),
         ({"SecurityGroups": [{"GroupName": "web"}]}, "GroupId is missing"),
         ({"SecurityGroups": [{"GroupId": "sg-1"}, {"GroupId": "sg-1"}]}, "security group 'sg-1' is defined twice"),
-        ({"Entries": [{"Cidr": "10.0.0.0/8"}]}, 'write {"pl-...": {"Entries": [...]}}'),
+        ({"Entries": [{"Cidr": "10.0.0.0/8"}]}, 'name the file after the list, pl-....json, or write {"pl-...": '),
+        ({"RouteTables": []}, "leave describe-route-tables out"),
+        ({"SecurityGroups": [], "SecurityGroupRules": {}}, "expected a list, found a mapping"),
         ({"pl-1": {}}, "Entries is missing"),
-        (GROUPS | {"NetworkAcls": []}, "network ACLs are not evaluated by this version"),
         (INTERFACES, "no file defines a security group"),
     ],
 )

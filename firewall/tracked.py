@@ -1,0 +1,208 @@
+"""A packet and the connection table: what the tracker says, which packets meet the rules, what enters the table.
+
+Only a NEW packet meets the rules, and every packet of an untracked connection
+(https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/security-group-connection-tracking.html).
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from conntrack.keys import NO_SLOT, has_query, is_icmp
+from conntrack.outcome import BAD_FLAGS, BAD_HEADER, EXPIRED, FRAGMENT, MID_STREAM, NO_QUERY
+from conntrack.states import ESTABLISHED, INVALID, NEW, RELATED, UNTRACKED
+from conntrack.table import (
+    AUTO_TRACKED,
+    LATE,
+    LIVE,
+    NOT_TRACKED,
+    OPENED_BY_B,
+    UNCOUNTED,
+    UNDECIDED,
+    USED,
+    FlowTable,
+    count_tracked,
+    has_room,
+    room,
+)
+from conntrack.timeouts import (
+    AWS_ERRORS,
+    AWS_UNTRACKED,
+    N_MAX,
+    S_EARLY_DROP,
+    S_ICMP_ERRORS,
+    S_UNTRACKED,
+    Settings,
+)
+from conntrack.track import confirm, remember_untracked, track
+from firewall import verdict
+from firewall.access_list import PROTOCOL_SHIFT
+from firewall.policy import Policy
+from firewall.policy_kernel import NO_RULE, UNKNOWN_PEER, in_spans, owner, permits, service_number, untracked_rule
+from firewall.verdict import EGRESS, INGRESS
+from pcaps.accelerate import entry_kernel, i64, kernel
+from pcaps.batch import Packet
+from pcaps.icmp_quote import is_icmp_error
+from pcaps.wire import ICMP, ICMPV6, TCP
+
+Row = Any  # one record of firewall.rows.VERDICT
+
+
+@kernel
+def no_rule(direction: int) -> int:
+    """The reason of a packet that no rule of its direction allows."""
+    return verdict.NO_INGRESS_RULE if direction == INGRESS else verdict.NO_EGRESS_RULE
+
+
+@kernel
+def by_rule(rule: int, direction: int, allowed: int) -> int:
+    """The reason that follows from `permits`; `allowed` is that of a rule."""
+    if rule >= 0:
+        return allowed
+    return verdict.UNDECIDABLE if rule == UNKNOWN_PEER else no_rule(direction)
+
+
+@kernel
+def admit(
+    table: FlowTable, slot: int, rule: int, reason: int, marks: int, settings: Settings, now: int
+) -> tuple[int, int]:
+    """(slot, reason) of a NEW packet that the rules have seen: an admitted candidate enters the table."""
+    entries = table.entries
+    if slot != len(entries) - 1:
+        return slot, reason  # its entry is there, only not answered yet
+    if rule == NO_RULE:
+        return NO_SLOT, reason
+    early_drop = i64(settings["switches"][S_EARLY_DROP]) != 0  # room was made before
+    full = not early_drop and not has_room(table, i64(settings["switches"][N_MAX]), now)
+    if full or table.counts[USED] >= room(len(entries)):
+        return NO_SLOT, verdict.TABLE_FULL
+    # The later packets of an undecidable flow are as undecidable as its first.
+    undecided = rule == UNKNOWN_PEER
+    return confirm(table, NO_RULE if undecided else rule, marks | (UNDECIDED if undecided else 0)), reason
+
+
+@kernel
+def meets_rules(
+    p: Packet, ct_state: int, slot: int, cause: int, table: FlowTable, policy: Policy, settings: Settings
+) -> bool:
+    """NEW packets do, and those of untracked connections; under aws also ICMP errors and what Linux leaves alone.
+
+    An error passes without a rule where AWS says so: about an untracked or automatically tracked connection
+    (https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/network_mtu.html).
+    """
+    if ct_state == UNTRACKED:
+        return slot != NO_SLOT or policy.aws
+    family = i64(p["family"])
+    if is_icmp(family, i64(p["protocol"])) and is_icmp_error(family, i64(p["src_port"])):
+        if ct_state == RELATED and i64(table.entries[slot]["status"]) & (NOT_TRACKED | AUTO_TRACKED):
+            return False
+        by_aws = i64(settings["switches"][S_ICMP_ERRORS]) == AWS_ERRORS
+        return by_aws and cause not in (FRAGMENT, BAD_HEADER)
+    if policy.aws and cause == NO_QUERY and is_icmp(family, i64(p["protocol"])):
+        return not has_query(family, i64(p["src_port"]), settings)  # an answer needs its query, the rest a rule
+    return ct_state == NEW
+
+
+@kernel
+def is_first_packet(ct_state: int, slot: int, cause: int, table: FlowTable) -> bool:
+    """True if the table holds no connection of the packet: whatever its flags, AWS may leave it untracked."""
+    if ct_state == NEW:
+        return slot == len(table.entries) - 1
+    return ct_state == INVALID and slot == NO_SLOT and cause in (MID_STREAM, BAD_FLAGS, EXPIRED)
+
+
+@kernel
+def left_untracked(
+    p: Packet,
+    eni: int,
+    direction: int,
+    peer_hi: np.uint64,
+    peer_lo: np.uint64,
+    policy: Policy,
+    table: FlowTable,
+    settings: Settings,
+    now: int,
+) -> int:
+    """The slot of a connection that the rules leave untracked from this packet on, or NO_SLOT."""
+    if i64(settings["switches"][S_UNTRACKED]) != AWS_UNTRACKED:
+        return NO_SLOT
+    family, protocol = i64(p["family"]), i64(p["protocol"])
+    rule = untracked_rule(policy, eni, direction, family, protocol, service_number(p), peer_hi, peer_lo)
+    if rule == NO_RULE or table.counts[USED] >= room(len(table.entries)):
+        return NO_SLOT
+    remember_untracked(table.entries[len(table.entries) - 1], settings, now)
+    return confirm(table, rule, NOT_TRACKED)
+
+
+@kernel
+def judge_tracked(
+    p: Packet,
+    eni: int,
+    direction: int,
+    peer_hi: np.uint64,
+    peer_lo: np.uint64,
+    policy: Policy,
+    table: FlowTable,
+    settings: Settings,
+    now: int,
+    row: Row,
+) -> int:
+    """The reason of a packet under connection tracking; fills the row's state, flow and rule."""
+    entries = table.entries
+    ct_state, slot, cause = track(table, eni, p, settings, now)
+    if is_first_packet(ct_state, slot, cause, table):
+        untracked = left_untracked(p, eni, direction, peer_hi, peer_lo, policy, table, settings, now)
+        if untracked != NO_SLOT:
+            ct_state = UNTRACKED
+            slot = untracked
+    rule = NO_RULE
+    if meets_rules(p, ct_state, slot, cause, table, policy, settings):
+        rule = permits(policy, eni, direction, p, peer_hi, peer_lo)
+        reason = by_rule(rule, direction, verdict.UNTRACKED if ct_state == UNTRACKED else verdict.RULE)
+        if ct_state == NEW:
+            if rule == NO_RULE and cause == EXPIRED and i64(p["protocol"]) in (TCP, ICMP, ICMPV6):
+                table.counts[LATE] += 1
+            automatic = in_spans(policy.auto_tracked, 0, len(policy.auto_tracked), peer_hi, peer_lo)
+            slot, reason = admit(table, slot, rule, reason, AUTO_TRACKED if automatic else 0, settings, now)
+    elif ct_state in (ESTABLISHED, RELATED):
+        rule = i64(entries[slot]["rule"])
+        reason = verdict.ESTABLISHED if ct_state == ESTABLISHED else verdict.RELATED
+        if i64(entries[slot]["status"]) & UNDECIDED:
+            reason = verdict.UNDECIDABLE
+    elif ct_state == UNTRACKED:
+        reason = verdict.UNTRACKED_DROPPED
+    else:
+        reason = i64(policy.cause_reasons[cause])
+    row["ct_state"] = ct_state
+    row["rule"] = NO_RULE if reason == verdict.TABLE_FULL else max(rule, NO_RULE)
+    if slot != NO_SLOT and i64(entries[slot]["use"]) == LIVE:
+        row["flow"] = entries[slot]["flow"]
+        if i64(entries[slot]["protocol"]) == TCP and not i64(entries[slot]["status"]) & NOT_TRACKED:
+            row["tcp_state"] = entries[slot]["state"]
+    return reason
+
+
+@entry_kernel
+def widened(policy: Policy, table: FlowTable, settings: NDArray[np.void], now: int, convert: bool) -> int:
+    """How many tracked connections the rules, as they are now, would leave untracked; `convert` leaves them so."""
+    found = 0
+    for slot in range(len(table.entries) - 1):
+        entry = table.entries[slot]
+        if i64(entry["use"]) != LIVE or i64(entry["expires"]) <= now or i64(entry["status"]) & UNCOUNTED:
+            continue
+        by_b = i64(entry["status"]) & OPENED_BY_B != 0
+        from_a = owner(policy.owners, i64(entry["family"]), entry["a_hi"], entry["a_lo"]) == i64(entry["eni"])
+        direction = INGRESS if from_a == by_b else EGRESS
+        port = i64(entry["a_port"] if by_b else entry["b_port"])
+        protocol, family = i64(entry["protocol"]), i64(entry["family"])
+        peer_hi = entry["b_hi"] if from_a else entry["a_hi"]
+        peer_lo = entry["b_lo"] if from_a else entry["a_lo"]
+        service = protocol << PROTOCOL_SHIFT | port
+        if untracked_rule(policy, i64(entry["eni"]), direction, family, protocol, service, peer_hi, peer_lo) != NO_RULE:
+            found += 1
+            if convert:
+                count_tracked(table, entry, -1)
+                entry["status"] = i64(entry["status"]) | NOT_TRACKED
+                remember_untracked(entry, settings[i64(entry["eni"])], now)
+    return found
