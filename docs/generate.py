@@ -1,7 +1,7 @@
 """Write the documents that follow from the source's tables: `python -m docs.generate`.
 
-`docs/tracking.md` and `docs/tcp-states.svg` need nothing but the source. `docs/zeek.md` also needs the
-real captures; it is written only where ENIWALL_CAPTURES names their folder.
+`docs/tracking.md`, `docs/tcp-states.svg` and `docs/rules.schema.json` need nothing but the source.
+`docs/zeek.md` also needs the real captures; it is written only where ENIWALL_CAPTURES names their folder.
 """
 
 import os
@@ -28,10 +28,14 @@ from conntrack.tcp import (
 )
 from conntrack.timeouts import NUMBERS, STATE_TIMEOUTS, SWITCHES, TIMEOUTS
 from docs.markdown import HERE, fill, table
+from docs.rules_schema import schema_text
 from docs.state_graph import ARROW_MEANINGS, mermaid, state_graph
 from docs.state_svg import state_svg
 from firewall.exempt import EXEMPTIONS
 from firewall.labels import protocol_word
+from firewall.lint import LINTS
+from firewall.lint_tables import MANAGEMENT_PORTS
+from firewall.quotas import AWS_WEIGHTS, QUOTAS, WEIGHTS_PAGE
 from firewall.verdict import REASONS, VERDICTS
 from pcaps.link import LINK_TYPES
 from pcaps.sctp_header import CHUNKS
@@ -157,9 +161,33 @@ def tracking() -> str:
     return fill("tracking.in.md", parts)
 
 
+def lints() -> str:
+    """docs/lints.md: its template, and the tables."""
+    rows = [(code(row.name), row.says, row.why, plain(row.source)) for row in LINTS]
+    weights = [(code(name), str(weight)) for name, weight in AWS_WEIGHTS.items()]
+    parts = {
+        "lints": table(("lint", "what it finds", "why", "source"), rows),
+        "ports": records(MANAGEMENT_PORTS, {"protocol": protocol_word}),
+        "quotas": records(QUOTAS, {"name": code, "most": most}),
+        "weights-page": plain(WEIGHTS_PAGE),
+        "weights": table(("list, behind com.amazonaws.REGION", "weight"), weights),
+    }
+    return fill("lints.in.md", parts)
+
+
+def most(value: int | None) -> str:
+    """The most that AWS grants."""
+    return "not said" if value is None else str(value)
+
+
 def documents() -> dict[str, str]:
     """Text of every document that needs nothing but the source, by file name in this folder."""
-    return {"tracking.md": tracking(), "tcp-states.svg": states_svg()}
+    return {
+        "tracking.md": tracking(),
+        "tcp-states.svg": states_svg(),
+        "rules.schema.json": schema_text(),
+        "lints.md": lints(),
+    }
 
 
 def write(made: Mapping[str, str]) -> None:

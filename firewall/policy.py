@@ -15,6 +15,7 @@ from firewall.access_list import ALL_PORTS, HALF, LOW, Arrays, Builder, Item, Sp
 from firewall.exempt import ANY_PROTOCOL, EXEMPTIONS, SERVICES, Exemption, exemption_address, reserved
 from firewall.model import (
     ALL_PROTOCOLS,
+    ANY,
     TCP,
     UDP,
     Address,
@@ -33,6 +34,7 @@ from pcaps.batch import IPV4_PREFIX, STATUS_NAMES
 DIRECTIONS: tuple[Direction, Direction] = ("ingress", "egress")
 EVERYWHERE = {4: ip_network("0.0.0.0/0"), 6: ip_network("::/0")}
 NO_LIST = -1
+NO_RULE_KNOWN = -1
 
 # --- what an undecodable packet is called; OK and the transport's troubles are judged ------------------
 STATUS_REASONS = {
@@ -191,7 +193,12 @@ class Compiler:
     def _compile_groups(self, groups: tuple[str, ...], direction: Direction) -> int:
         known = [self.rule_set.groups[group] for group in groups if group in self.rule_set.groups]
         rules = [rule for group in known for rule in (group.ingress if direction == "ingress" else group.egress)]
-        return self.builder.add([item for rule in rules for item in self._items(rule)])
+        items = [item for rule in rules for item in self._items(rule)]
+        if len(known) < len(groups):  # of a group that no file describes, any rule could be there
+            all4, all6 = (address_spans([EVERYWHERE[version]], version) for version in (4, 6))
+            every = service_spans(ALL_PROTOCOLS, None, ANY, ANY, reads_ports=False)
+            items.append(Item(NO_RULE_KNOWN, every, all4, all6, unknown=True))
+        return self.builder.add(items)
 
     def group_lists(self, eni: NetworkInterface) -> tuple[int, ...]:
         """The access lists of an interface's groups, by direction."""

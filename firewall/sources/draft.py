@@ -273,9 +273,10 @@ class Draft:
     def warn_unknown_peers(self) -> None:
         """A peer by id that no file describes cannot be matched: packets that hang on it are undecidable."""
         carried = {group for interface in self.interfaces.values() for group in interface.groups}
+        groups = self.groups.keys() | carried
         told: set[str] = set()
         for rule in (rule for group in self.groups.values() for rule in (*group.ingress, *group.egress)):
-            kind, text = _unknown_peer(rule, self.groups.keys() | carried, self.prefix_lists.keys())
+            kind, text = _unknown_peer(rule, groups, self.prefix_lists.keys())
             if kind and text not in told and rule.place is not None:
                 told.add(text)
                 self.findings.warn(kind, Spot(rule.place), text)

@@ -23,7 +23,7 @@ from firewall.sources.findings import Findings, Spot
 MAX_BYTES = 64 << 20
 MAX_NODES = 1_000_000
 MAX_DEPTH = 64
-MAX_SCALAR = 65_536  # characters
+MAX_SCALAR = 1 << 20  # characters: plans and templates hold whole scripts
 
 CAPTURE_MAGICS = {
     bytes.fromhex(magic)

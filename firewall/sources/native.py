@@ -1,114 +1,149 @@
-"""The native YAML: security groups, prefix lists and interfaces in AWS's words; see docs/rules.md."""
+"""The native YAML: AWS's objects in AWS's words; see docs/rules.md and docs/rules.schema.json."""
 
 import re
+from collections.abc import Callable
 from ipaddress import ip_network
+from typing import Literal
 
-from firewall.model import (
-    ALL_PROTOCOLS,
-    Address,
-    Direction,
-    Network,
-    NetworkInterface,
-    PrefixList,
-    Rule,
-    SecurityGroup,
-)
-from firewall.sources.draft import Draft
+from firewall.model import ALL_PROTOCOLS, Direction, Network, PrefixList, Rule, SecurityGroup
+from firewall.sources.draft import Draft, Names
 from firewall.sources.findings import Findings, Spot
 from firewall.sources.located import Node, entries
+from firewall.sources.native_interfaces import interface
+from firewall.sources.native_networks import network_acl, subnet, vpc
+from firewall.sources.native_reading import (
+    SECTIONS,
+    Section,
+    check_id,
+    direction_items,
+    good_name,
+    identity_of,
+    reference,
+    whole_number,
+)
 from firewall.sources.native_rules import PEER_KEYS, RULE_EXAMPLE, rule
 from firewall.sources.reading import address, description, fields, mapping, network, quoted, sequence, shown, text
-from firewall.sources.tracking import TRACKING_KEYS, connection_tracking
 
-TOP_KEYS = ("security_groups", "prefix_lists", "interfaces", "auto_tracked")
-GROUP_KEYS = ("ingress", "inbound", "egress", "outbound", "id", "description")
-LIST_KEYS = ("entries", "max_entries", "id", "description")
+GROUP_KEYS = ("ingress", "inbound", "egress", "outbound", "vpc", "id", "description")
+LIST_KEYS = ("entries", "max_entries", "family", "version", "id", "description")
 ENTRY_KEYS = ("cidr", "description")
-INTERFACE_KEYS = ("addresses", "security_groups", "mac", "instance", "connection_tracking", "description", "name")
+FAMILIES: dict[str, Literal[4, 6]] = {"IPv4": 4, "IPv6": 6}
 MOST_ENTRIES = 1000  # https://docs.aws.amazon.com/vpc/latest/userguide/amazon-vpc-limits.html, prefix lists
-
-
-def _planned(*names: str) -> dict[str, str]:
-    """Keys whose meaning would change verdicts: reading on without it would be a lie."""
-    return {
-        name: f"{name} is not evaluated by this version: delete it, or verdicts would not be AWS's" for name in names
-    }
-
-
-PLANNED_TOP = _planned("vpcs", "subnets", "network_acls", "allowance")
-PLANNED_INTERFACE = _planned("subnet", "source_dest_check")
-
-_CONSOLE_WORDS: dict[Direction, str] = {"ingress": "inbound", "egress": "outbound"}
-_MAC = re.compile(r"([0-9a-f]{2}:){5}[0-9a-f]{2}")
+LINT_NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+ALL = "all"
 
 
 def declare(root: Node, draft: Draft) -> None:
-    """Note the names that the file defines, for the rules of all files."""
-    for key, names, prefix in (
-        ("security_groups", draft.group_names, "sg-"),
-        ("prefix_lists", draft.list_names, "pl-"),
-    ):
-        section = root.get(key)
-        if section is None:
-            continue
-        for name, node in entries(section):
-            names.declare(_identity(name, node, prefix), name, section.key(name), draft.findings, unique=True)
+    """Note what other files need: names, addresses of interfaces that they describe, values of their parameters."""
+    for row in SECTIONS.values():
+        section = root.get(row.key)
+        if section is not None:
+            _declare_names(section, row, draft)
+    for key, read_one in _GIVEN.items():
+        _each(root, key, read_one, draft)
+
+
+def _declare_names(section: Node, row: Section, draft: Draft) -> None:
+    """The ids and names of one kind."""
+    names: Names = getattr(draft, row.names)
+    for name, node in entries(section):
+        spot, identity = section.key(name), identity_of(name, node, row.key)
+        if row.unique:
+            names.declare(identity, name, spot, draft.findings, unique=True)
+        else:
+            names.mention(identity, name, spot)
 
 
 def build(root: Node, draft: Draft) -> None:
-    """Read everything in the file."""
-    found = fields(root, draft.findings, TOP_KEYS, "security_groups: and the groups below it", PLANNED_TOP)
-    if "auto_tracked" in found:
-        for item in sequence(found["auto_tracked"], draft.findings, "a list such as [10.0.1.200/32]"):
-            block = network(item, draft.findings)
-            draft.auto_tracked += [] if block is None else [block]
-    for key, build_one in (("prefix_lists", _prefix_list), ("security_groups", _group), ("interfaces", _interface)):
+    """Read everything else in the file."""
+    found = fields(root, draft.findings, (*TOP_KEYS, "$schema"), "security_groups: and the groups below it")
+    for key, read in _SETTINGS.items():
         if key in found:
-            section = found[key]
-            for name, node in mapping(section, draft.findings, f"{{}} for no {key}, or NAME: and its keys").items():
-                spot = section.key(name)
-                if _good_name(name, spot, draft.findings):
-                    build_one(name, node, spot, draft)
+            read(found[key], draft)
+    for key, build_one in _OBJECTS.items():
+        _each(root, key, build_one, draft)
 
 
-def _good_name(name: str, spot: Spot, findings: Findings) -> bool:
-    """Names are printed in reports: 1 to 255 printable characters."""
-    if name.isprintable() and 0 < len(name.strip()) <= len(name) <= 255:
-        return True
-    findings.error(spot, f"{quoted(name)} cannot be a name: write 1 to 255 printable characters")
-    return False
+Read = Callable[[Node, Draft], None]
+ReadOne = Callable[[str, Node, Spot, Draft], None]
 
 
-def _identity(name: str, node: Node, prefix: str) -> str:
-    """AWS's id where the file gives one, else the name."""
-    given = node.get("id")
-    return given.value if given and isinstance(given.value, str) and given.value.startswith(prefix) else name
-
-
-def _check_id(name: str, node: Node, spot: Spot, prefix: str, findings: Findings) -> None:
-    """An id has AWS's prefix, and a name has it only where it is the id."""
-    given = node.get("id")
-    if given is None:
+def _each(root: Node, key: str, read_one: ReadOne, draft: Draft) -> None:
+    """Read every named value under a top-level key."""
+    section = root.value.get(key) if isinstance(root.value, dict) else None
+    if section is None:
         return
-    word = text(given, findings, "an id")
-    if word is not None and not word.startswith(prefix):
-        findings.error(given, f"{shown(given)} is no id: write AWS's id, {prefix}..., or leave id out")
-    elif name.startswith(prefix):
-        findings.error(spot, f"a name cannot start with {prefix}: rename it, or leave id out")
+    for name, node in mapping(section, draft.findings, f"{{}} for no {key}, or NAME: and what belongs to it").items():
+        spot = section.key(name)
+        if good_name(name, spot, draft.findings):
+            read_one(name, node, spot, draft)
+
+
+# --- what is no object ---------------------------------------------------------------------------------
+def _auto_tracked(node: Node, draft: Draft) -> None:
+    """Peers whose connections AWS always tracks."""
+    for item in sequence(node, draft.findings, "a list such as [10.0.1.200/32]"):
+        block = network(item, draft.findings)
+        draft.auto_tracked += [] if block is None else [block]
+
+
+def _allowance(node: Node, draft: Draft) -> None:
+    """Connections that one instance may have tracked."""
+    number = whole_number(node)
+    if number is None or number < 1:
+        draft.findings.error(node, f"{shown(node)} is no number of connections: write a whole number from 1 on")
+    elif draft.allowance not in (None, number):
+        draft.findings.error(node, f"another file says {draft.allowance}: keep one allowance")
+    else:
+        draft.allowance = number
+
+
+def _silence(name: str, node: Node, spot: Spot, draft: Draft) -> None:
+    """A lint that is not told, of all or of some; whether a lint has that name its caller knows."""
+    if not LINT_NAME.fullmatch(name):
+        draft.findings.error(spot, f"{quoted(name)} is no name of a lint: write it as `eniwall rules` prints it")
+        return
+    write = f"{ALL}, or a list of groups, rules and interfaces such as [web, web:ingress[0], eni-web]"
+    items = [node] if node.value == ALL else sequence(node, draft.findings, write)
+    words = [word for item in items if (word := text(item, draft.findings, "a name")) is not None]
+    draft.silenced.setdefault(name, []).extend(words)
+
+
+def _given_addresses(name: str, node: Node, _spot: Spot, draft: Draft) -> None:
+    """The addresses of an interface that another file describes without them."""
+    items = node.value if isinstance(node.value, list) else [node]
+    if not items:
+        draft.findings.error(node, f"no address for {quoted(name)}: write one such as [10.0.1.10], or delete the name")
+    known = draft.addresses.setdefault(name, [])
+    known += [(found, item) for item in items if (found := address(item, draft.findings)) is not None]
+
+
+def _given_parameter(name: str, node: Node, spot: Spot, draft: Draft) -> None:
+    """The value of a template's parameter, or of a name that it imports."""
+    items = node.value if isinstance(node.value, list) else [node]
+    wrong = [item for item in items if item.value is None or isinstance(item.value, dict | list)]
+    for item in wrong:
+        draft.findings.error(item, f"{shown(item)} is no value of a parameter: write a text, or a list of texts")
+    if name in draft.parameters:
+        first = draft.parameters[name].place
+        draft.findings.error(spot, f"parameter {quoted(name)} has a value already, at {first}: keep one")
+    if not wrong:
+        draft.parameters.setdefault(name, node)
 
 
 # --- security groups ---------------------------------------------------------------------------------
 def _group(name: str, node: Node, spot: Spot, draft: Draft) -> None:
     """One security group."""
     findings = draft.findings
-    fields(node, findings, GROUP_KEYS, f"ingress: [{RULE_EXAMPLE}]")
+    found = fields(node, findings, GROUP_KEYS, f"ingress: [{RULE_EXAMPLE}]")
     if not isinstance(node.value, dict):
         return
-    _check_id(name, node, spot, "sg-", findings)
-    description(node.value.get("description"), findings)
-    group_id = _identity(name, node, "sg-")
-    ingress = _rules(node, group_id, "ingress", draft) or ()
-    egress = _rules(node, group_id, "egress", draft)
+    check_id(name, found, spot, "security_groups", findings)
+    description(found.get("description"), findings)
+    group_id = identity_of(name, node, "security_groups")
+    vpc_id = reference(found.get("vpc"), "vpcs", draft)
+    ingress = _rules(node, found, group_id, "ingress", draft) or ()
+    egress = _rules(node, found, group_id, "egress", draft)
     if egress is None:
         findings.warn(
             "default-egress",
@@ -120,22 +155,17 @@ def _group(name: str, node: Node, spot: Spot, draft: Draft) -> None:
             Rule(group_id, "egress", index, ALL_PROTOCOLS, ip_network(block), place=spot.place)
             for index, block in enumerate(("0.0.0.0/0", "::/0"))
         )
-    draft.add_group(SecurityGroup(group_id, name, ingress, egress, spot.place))
+    draft.add_group(SecurityGroup(group_id, name, ingress, egress, spot.place, vpc_id))
 
 
-def _rules(node: Node, group_id: str, direction: Direction, draft: Draft) -> tuple[Rule, ...] | None:
+def _rules(
+    node: Node, found: dict[str, Node], group_id: str, direction: Direction, draft: Draft
+) -> tuple[Rule, ...] | None:
     """The rules of one direction; None where the group has no key for it."""
-    found = mapping(node, draft.findings, "a security group")
-    console_word = _CONSOLE_WORDS[direction]
-    keys = [key for key in (direction, console_word) if key in found]
-    if not keys:
-        return None
-    if len(keys) == 2:
-        draft.findings.error(
-            node.key(console_word), f"{console_word} is {direction} in the console's words: keep one of the two"
-        )
     example = RULE_EXAMPLE.replace("source", PEER_KEYS[direction])
-    items = sequence(found[keys[0]], draft.findings, f"[] for no rules, or a list of {example}")
+    items = direction_items(node, found, direction, example, draft.findings)
+    if items is None:
+        return None
     rules = (rule(item, group_id, direction, index, draft) for index, item in enumerate(items))
     return tuple(each for each in rules if each is not None)
 
@@ -147,24 +177,58 @@ def _prefix_list(name: str, node: Node, spot: Spot, draft: Draft) -> None:
     found = fields(node, findings, LIST_KEYS, "entries: [198.51.100.0/24]")
     if not isinstance(node.value, dict):
         return
-    _check_id(name, node, spot, "pl-", findings)
+    check_id(name, found, spot, "prefix_lists", findings)
     description(found.get("description"), findings)
+    family = _family(found.get("family"), findings)
     if "entries" not in found:
         findings.error(node, "a prefix list without entries: add entries: [198.51.100.0/24], or entries: []")
         return
     items = sequence(found["entries"], findings, "a list such as [198.51.100.0/24]")
     blocks = [(block, item) for item in items if (block := _entry(item, findings)) is not None]
+    _check_family(blocks, family, findings)
+    prefix_list_id = identity_of(name, node, "prefix_lists")
+    draft.prefix_lists[prefix_list_id] = PrefixList(
+        prefix_list_id,
+        name,
+        tuple(block for block, _ in blocks),
+        _max_entries(found.get("max_entries"), len(items), findings),
+        spot.place,
+        _version(found.get("version"), findings),
+        family,
+    )
+
+
+def _family(node: Node | None, findings: Findings) -> Literal[4, 6] | None:
+    """AddressFamily of the EC2 API."""
+    if node is None:
+        return None
+    if isinstance(node.value, str) and node.value in FAMILIES:
+        return FAMILIES[node.value]
+    findings.error(node, f"{shown(node)} is no address family: write {' or '.join(FAMILIES)}")
+    return None
+
+
+def _check_family(blocks: list[tuple[Network, Node]], family: int | None, findings: Findings) -> None:
+    """A prefix list holds blocks of one family: the stated one, else that of its first entry."""
     for block, item in blocks:
-        if block.version != blocks[0][0].version:
+        if family is not None and block.version != family:
+            findings.error(
+                item, f"{block} is no IPv{family} block, which the list's family says: move it to another list"
+            )
+        elif family is None and block.version != blocks[0][0].version:
             findings.error(
                 item, f"{block} beside {blocks[0][0]}: a prefix list holds one address family, write a list for each"
             )
             break
-    most = _max_entries(found.get("max_entries"), len(items), findings)
-    prefix_list_id = _identity(name, node, "pl-")
-    draft.prefix_lists[prefix_list_id] = PrefixList(
-        prefix_list_id, name, tuple(block for block, _ in blocks), most, spot.place
-    )
+
+
+def _version(node: Node | None, findings: Findings) -> int | None:
+    """The list's version, from 1 on; AWS's own lists show none."""
+    number = None if node is None else whole_number(node)
+    if node is not None and (number is None or number < 1):
+        findings.error(node, f"{shown(node)} is no version: write a whole number from 1 on")
+        return None
+    return number
 
 
 def _entry(node: Node, findings: Findings) -> Network | None:
@@ -183,8 +247,8 @@ def _max_entries(node: Node | None, entries: int, findings: Findings) -> int | N
     """What a rule quota is charged for the list."""
     if node is None:
         return None
-    most = node.value
-    if not isinstance(most, int) or isinstance(most, bool) or not 1 <= most <= MOST_ENTRIES:
+    most = whole_number(node)
+    if most is None or not 1 <= most <= MOST_ENTRIES:
         findings.error(node, f"{shown(node)} is no number of entries: write 1 to {MOST_ENTRIES}")
         return None
     if most < entries:
@@ -192,64 +256,16 @@ def _max_entries(node: Node | None, entries: int, findings: Findings) -> int | N
     return most
 
 
-# --- interfaces ------------------------------------------------------------------------------------------
-def _interface(name: str, node: Node, spot: Spot, draft: Draft) -> None:
-    """One network interface."""
-    findings = draft.findings
-    example = "addresses: [10.0.1.10] and security_groups: [web]"
-    found = fields(node, findings, INTERFACE_KEYS, example, PLANNED_INTERFACE)
-    if not isinstance(node.value, dict):
-        return
-    for key in ("description", "name"):
-        description(found.get(key), findings)
-    addresses = _addresses(node, found.get("addresses"), findings)
-    groups = _groups(node, found.get("security_groups"), draft)
-    instance = text(found["instance"], findings, "an instance id") if "instance" in found else None
-    mac = _mac(found.get("mac"), findings)
-    tracking = found.get("connection_tracking")
-    if tracking is not None:
-        fields(tracking, findings, TRACKING_KEYS, "tcp_established_timeout: 350")
-    interface = NetworkInterface(
-        name,
-        tuple(each for each, _ in addresses),
-        groups,
-        mac,
-        instance,
-        spot.place,
-        connection_tracking(tracking, findings),
-    )
-    draft.add_interface(interface, spot, addresses)
-
-
-def _addresses(node: Node, listed: Node | None, findings: Findings) -> list[tuple[Address, Spot]]:
-    """The interface's private addresses, at least one."""
-    if listed is None or listed.value == []:
-        findings.error(listed or node, "an interface without addresses: add addresses: [10.0.1.10]")
-        return []
-    items = sequence(listed, findings, "a list such as [10.0.1.10]")
-    return [(found, item) for item in items if (found := address(item, findings)) is not None]
-
-
-def _groups(node: Node, listed: Node | None, draft: Draft) -> tuple[str, ...]:
-    """The ids of the interface's security groups, at least one, each once."""
-    if listed is None or listed.value == []:
-        draft.findings.error(listed or node, "an interface without security groups: add security_groups: [NAME]")
-        return ()
-    groups: dict[str, None] = {}
-    for item in sequence(listed, draft.findings, "a list such as [web]"):
-        word = text(item, draft.findings, "a security group")
-        group_id = None if word is None else draft.group_names.resolve(word, item, draft.findings)
-        if group_id is not None:
-            groups[group_id] = None
-    return tuple(groups)
-
-
-def _mac(node: Node | None, findings: Findings) -> str | None:
-    """Six octets, lower case."""
-    if node is None:
-        return None
-    word = node.value.lower().replace("-", ":") if isinstance(node.value, str) else ""
-    if _MAC.fullmatch(word):
-        return word
-    findings.error(node, f"{shown(node)} is no MAC address: write one like 02:00:5e:00:53:01")
-    return None
+# --- the top-level keys ------------------------------------------------------------------------------
+_GIVEN: dict[str, ReadOne] = {"addresses": _given_addresses, "parameters": _given_parameter}
+_SETTINGS: dict[str, Read] = {"auto_tracked": _auto_tracked, "allowance": _allowance}
+_OBJECTS: dict[str, ReadOne] = {
+    "vpcs": vpc,
+    "network_acls": network_acl,
+    "subnets": subnet,
+    "prefix_lists": _prefix_list,
+    "security_groups": _group,
+    "interfaces": interface,
+    "silence": _silence,
+}
+TOP_KEYS = (*_OBJECTS, *_SETTINGS, *_GIVEN)

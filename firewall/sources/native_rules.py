@@ -1,6 +1,10 @@
-"""One rule of the native YAML: service (type, protocol, ports, icmp) and exactly one peer."""
+"""One rule of the native YAML: service (type, protocol, ports, icmp) and exactly one peer.
+
+An entry of a network ACL is written in the same words; `Form` says where the two differ.
+"""
 
 import re
+from typing import NamedTuple
 
 from firewall.model import ALL_PROTOCOLS, ICMP, ICMPV6, Direction, GroupPeer, Peer, PrefixListPeer, Rule
 from firewall.sources.draft import Draft, Names
@@ -23,44 +27,64 @@ from firewall.sources.reading import (
 from firewall.sources.service import Service
 from firewall.sources.words import ALL_ICMP, ALL_PORTS, CONSOLE_TYPES, SCTP, UDPLITE, ConsoleType
 
+
+class Form(NamedTuple):
+    """A rule of a security group or an entry of a network ACL, as its messages say it."""
+
+    word: str
+    words: str
+    keys: tuple[str, ...]
+    peers: str
+    ports_ignored: str  # what becomes of the ports of SCTP and UDP-Lite, {name}
+
+
 PEER_KEYS: dict[Direction, str] = {"ingress": "source", "egress": "destination"}
 RULE_KEYS = ("type", "protocol", "ports", "icmp", "source", "destination", "description", "id")
 RULE_EXAMPLE = "{protocol: tcp, ports: 443, source: 0.0.0.0/0}"
+RULE = Form(
+    "rule",
+    "rules",
+    RULE_KEYS,
+    "a CIDR, sg:NAME or pl:NAME",
+    "AWS ignores the ports of {name} rules and allows all {name}; under the profile linux they count",
+)
 
 _ALLOW_ONLY = (
     "security groups hold allow rules only: delete this rule, what no rule allows is dropped already; AWS denies "
     "in network ACLs (https://docs.aws.amazon.com/vpc/latest/userguide/vpc-network-acls.html)"
 )
 _ALLOW_WORDS = ("action", "allow", "deny", "effect", "rule_action")
-_OTHER_WORDS = {
+#: words of other formats, and what this one calls it
+OTHER_WORDS = {
     **dict.fromkeys(
-        ("cidr", "cidr_ip", "cidr_ipv4", "cidr_ipv6", "peer"), "write source (ingress) or destination (egress)"
+        ("cidr", "cidr_ip", "cidr_ipv4", "cidr_ipv6", "cidr_block", "ipv6_cidr_block", "peer"),
+        "write source (ingress) or destination (egress)",
     ),
-    **dict.fromkeys(("from_port", "to_port"), "write ports: FIRST-LAST"),
-    **dict.fromkeys(("source_port", "source_ports"), "security group rules match destination ports only: delete it"),
+    **dict.fromkeys(("from_port", "to_port", "port_range"), "write ports: FIRST-LAST"),
+    **dict.fromkeys(("source_port", "source_ports"), "AWS matches destination ports only: delete it"),
     **dict.fromkeys(("icmp_type", "icmp_code"), "write icmp: TYPE/CODE"),
 }
-_RANGE = re.compile(r"([0-9]{1,9}) ?- ?([0-9]{1,9})")
-_TYPE_AND_CODE = re.compile(r"(-?[0-9]{1,9}) ?/ ?(-?[0-9]{1,9})")
+_NUMBER = "(0|[1-9][0-9]{0,8})"
+_SIGNED = "(0|-?[1-9][0-9]{0,8})"
+_RANGE = re.compile(f"{_NUMBER} ?- ?{_NUMBER}")
+_TYPE_AND_CODE = re.compile(f"{_SIGNED} ?/ ?{_SIGNED}")
 
 
 def rule(node: Node, group_id: str, direction: Direction, index: int, draft: Draft) -> Rule | None:
     """The rule that the node says, or None after its mistakes were noted."""
     findings = draft.findings
-    refused = _OTHER_WORDS | {word: _allow_only(word, node.get(word)) for word in _ALLOW_WORDS}
+    refused = OTHER_WORDS | {word: _allow_only(word, node.get(word)) for word in _ALLOW_WORDS}
     found = fields(node, findings, RULE_KEYS, RULE_EXAMPLE, refused)
     if not isinstance(node.value, dict):
         return None
-    service = _service(node, found, findings)
+    what = service(node, found, RULE, findings)
     peer = _peer(node, found, direction, draft)
     rule_id = _rule_id(found.get("id"), draft)
     about = description(found.get("description"), findings)
-    if service is None or peer is None:
+    if what is None or peer is None:
         return None
-    warn_family(service.protocol, peer, node, findings)
-    return Rule(
-        group_id, direction, index, service.protocol, peer, service.ports, *service.icmp, rule_id, about, node.place
-    )
+    warn_family(what.protocol, peer, node, findings)
+    return Rule(group_id, direction, index, what.protocol, peer, what.ports, *what.icmp, rule_id, about, node.place)
 
 
 def _allow_only(word: str, value: Node | None) -> str:
@@ -70,9 +94,9 @@ def _allow_only(word: str, value: Node | None) -> str:
     return _ALLOW_ONLY
 
 
-def _missing(node: Node, findings: Findings, text: str) -> None:
+def _missing(node: Node, form: Form, findings: Findings, text: str) -> None:
     """A key is missing; where another is unknown, that one is the mistake and was named."""
-    if all(key in RULE_KEYS for key, _ in entries(node)):
+    if all(key in form.keys for key, _ in entries(node)):
         findings.error(node, text)
 
 
@@ -83,15 +107,13 @@ def _rule_id(node: Node | None, draft: Draft) -> str | None:
         return None
     if not found.startswith("sgr-"):
         draft.findings.error(node, f"{shown(node)} is no rule id: write AWS's id, sgr-..., or leave id out")
-    elif found in draft.rule_ids:
-        draft.findings.error(node, f"rule id {shown(node)} is used twice, first at {draft.rule_ids[found]}")
-    draft.rule_ids.setdefault(found, node.place)
+    draft.claim_rule_id(found, node)
     return found
 
 
 # --- service ---------------------------------------------------------------------------------------
-def _service(node: Node, found: dict[str, Node], findings: Findings) -> Service | None:
-    """Protocol with ports or ICMP type and code."""
+def service(node: Node, found: dict[str, Node], form: Form, findings: Findings) -> Service | None:
+    """Protocol with ports or ICMP type and code; None after a note of what is wrong."""
     kind = ConsoleType("", None, asks="protocol")
     if "type" in found:
         named = _console_type(found["type"], findings)
@@ -107,7 +129,8 @@ def _service(node: Node, found: dict[str, Node], findings: Findings) -> Service 
     if kind.protocol is not None:
         number = kind.protocol
     elif "protocol" not in found:
-        _missing(node, findings, "the rule names no protocol: add protocol: tcp (udp, icmp, icmpv6, a number, all)")
+        what = "add protocol: tcp (udp, icmp, icmpv6, a number, all)"
+        _missing(node, form, findings, f"the {form.word} names no protocol: {what}")
         return None
     else:
         given = protocol(found["protocol"], findings)
@@ -116,7 +139,7 @@ def _service(node: Node, found: dict[str, Node], findings: Findings) -> Service 
         number = given
     if kind.ports or kind.icmp:
         return Service(number, kind.ports, kind.icmp or ALL_ICMP)
-    return _service_of(number, node, found, findings)
+    return _service_of(number, node, found, form, findings)
 
 
 def _left_to_user(kind: ConsoleType, key: str) -> bool:
@@ -134,7 +157,7 @@ def _console_type(node: Node, findings: Findings) -> ConsoleType | None:
     return None
 
 
-def _service_of(number: int, node: Node, found: dict[str, Node], findings: Findings) -> Service | None:
+def _service_of(number: int, node: Node, found: dict[str, Node], form: Form, findings: Findings) -> Service | None:
     """The service of a protocol with the keys that belong to it, and no others."""
     name = protocol_name(number)
     is_icmp = number in (ICMP, ICMPV6)
@@ -147,47 +170,47 @@ def _service_of(number: int, node: Node, found: dict[str, Node], findings: Findi
         )
         return None
     if is_icmp:
-        return _icmp_service(number, node, found, findings)
+        return _icmp_service(number, node, found, form, findings)
     if "ports" not in found:
         if not has_ports(number):
             return Service(number)
-        _missing(node, findings, f"{name} rule without ports: add ports: 443, ports: 8000-8080 or ports: all")
+        _missing(
+            node, form, findings, f"{name} {form.word} without ports: add ports: 443, ports: 8000-8080 or ports: all"
+        )
         return None
-    ports = _ports(found["ports"], findings)
+    ports = _ports(found["ports"], form, findings)
     if ports is None or has_ports(number):
         return ports and Service(number, ports)
     if ports == ALL_PORTS:
         return Service(number)
-    return _ports_beside(number, ports, node.key("ports"), findings)
+    return _ports_beside(number, ports, node.key("ports"), form, findings)
 
 
-def _icmp_service(number: int, node: Node, found: dict[str, Node], findings: Findings) -> Service | None:
+def _icmp_service(number: int, node: Node, found: dict[str, Node], form: Form, findings: Findings) -> Service | None:
     """ICMP needs type and code; ICMPv6 without them is all (API AuthorizeSecurityGroupIngress)."""
     if "icmp" in found:
         both = _icmp(found["icmp"], findings)
         return both and Service(number, None, both)
     if number == ICMPV6:
         return Service(number)
-    _missing(node, findings, "icmp rule without a type: add icmp: 8/-1 (ping), another TYPE/CODE, or icmp: all")
+    what = "add icmp: 8/-1 (ping), another TYPE/CODE, or icmp: all"
+    _missing(node, form, findings, f"icmp {form.word} without a type: {what}")
     return None
 
 
-def _ports_beside(number: int, ports: tuple[int, int], spot: Spot, findings: Findings) -> Service | None:
+def _ports_beside(number: int, ports: tuple[int, int], spot: Spot, form: Form, findings: Findings) -> Service | None:
     """Ports on a protocol that is neither TCP nor UDP: AWS ignores them (API IpPermission)."""
     name = protocol_name(number)
     if number in (SCTP, UDPLITE):
-        findings.warn(
-            "ports-ignored",
-            spot,
-            f"AWS ignores the ports of {name} rules and allows all {name}; under the profile linux they count",
-        )
+        findings.warn("ports-ignored", spot, form.ports_ignored.format(name=name))
         return Service(number, ports)
-    what = "protocol all covers every port" if number == ALL_PROTOCOLS else f"AWS ignores the ports of {name} rules"
+    ignored = f"AWS ignores the ports of {name} {form.words}"
+    what = "protocol all covers every port" if number == ALL_PROTOCOLS else ignored
     findings.error(spot, f"{what}: leave ports out, or write protocol: tcp or udp")
     return None
 
 
-def _ports(node: Node, findings: Findings) -> tuple[int, int] | None:
+def _ports(node: Node, form: Form, findings: Findings) -> tuple[int, int] | None:
     """22, 8000-8080 or all."""
     match node.value:
         case bool() | None:
@@ -197,10 +220,9 @@ def _ports(node: Node, findings: Findings) -> tuple[int, int] | None:
         case str(word) if word.casefold() == "all":
             return ALL_PORTS
         case str(word) if match := _RANGE.fullmatch(word):
-            if not any(len(part) > 1 and part.startswith("0") for part in match.groups()):
-                return check_ports(int(match[1]), int(match[2]), node, findings)
+            return check_ports(int(match[1]), int(match[2]), node, findings)
         case list():
-            findings.error(node, "one port or one range per rule: write one rule for each")
+            findings.error(node, f"one port or one range per {form.word}: write one {form.word} for each")
             return None
     findings.error(node, f"{shown(node)} is no port: write a decimal number such as 22, a range 8000-8080, or all")
     return None
@@ -222,26 +244,32 @@ def _icmp(node: Node, findings: Findings) -> tuple[int, int] | None:
 
 
 # --- peer ------------------------------------------------------------------------------------------
-def _peer(node: Node, found: dict[str, Node], direction: Direction, draft: Draft) -> Peer | None:
-    """The one peer: source of an ingress rule, destination of an egress rule."""
+def peer_word(node: Node, found: dict[str, Node], direction: Direction, form: Form, findings: Findings) -> str | None:
+    """The text of the one peer: source of an ingress rule, destination of an egress rule."""
     right = PEER_KEYS[direction]
     wrong = PEER_KEYS["egress" if direction == "ingress" else "ingress"]
     if wrong in found:
-        draft.findings.error(
-            node.key(wrong), f"an {direction} rule names its {right}: write {right} instead of {wrong}"
+        findings.error(
+            node.key(wrong), f"an {direction} {form.word} names its {right}: write {right} instead of {wrong}"
         )
         return None
     if right not in found:
-        _missing(node, draft.findings, f"the rule names no {right}: add {right}: with a CIDR, sg:NAME or pl:NAME")
+        _missing(node, form, findings, f"the {form.word} names no {right}: add {right}: with {form.peers}")
         return None
     value = found[right]
+    if isinstance(value.value, str):
+        return value.value
     if isinstance(value.value, list):
-        draft.findings.error(value, f"exactly one {right} per rule: write one rule for each")
-        return None
-    if not isinstance(value.value, str):
-        draft.findings.error(value, f"{shown(value)} is no {right}: write a CIDR, sg:NAME or pl:NAME")
-        return None
-    return _peer_of(value, value.value, draft)
+        findings.error(value, f"exactly one {right} per {form.word}: write one {form.word} for each")
+    else:
+        findings.error(value, f"{shown(value)} is no {right}: write {form.peers}")
+    return None
+
+
+def _peer(node: Node, found: dict[str, Node], direction: Direction, draft: Draft) -> Peer | None:
+    """The one peer of a rule."""
+    word = peer_word(node, found, direction, RULE, draft.findings)
+    return None if word is None else _peer_of(found[PEER_KEYS[direction]], word, draft)
 
 
 def _peer_of(node: Node, word: str, draft: Draft) -> Peer | None:

@@ -95,6 +95,8 @@ def result(*batches: Judged, labels: Labels = LABELS, **more: Any) -> Result:
         "labels": labels,
         "interfaces": (NetworkInterface("eni-web", (ip_address(SERVER),), ("web",)),),
         "rules": (ingress, egress),
+        "acl_entries": (),
+        "changes": (),
         "profile": "aws",
         "settings": {"tcp_loose": 1},
         "assumptions": ("Every connection is tracked.",),

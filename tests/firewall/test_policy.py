@@ -290,3 +290,12 @@ def test_an_interface_answers_for_its_delegated_prefix_but_not_for_an_address_th
     packet = parse(f'IP(src="198.51.100.7", dst="{address}")/TCP(sport=40000, dport=22, flags="S")')
     (row,) = rows(Firewall(RuleSet(groups, enis)), FrameCapture(packets_to_frames([packet])))
     assert row["reason"] == reason
+
+
+def test_a_group_of_the_interface_that_no_file_describes_leaves_undecided_what_the_others_do_not_admit() -> None:
+    group = SecurityGroup("sg-own", "own", (Rule("sg-own", "ingress", 0, TCP, BLOCKS[0], (22, 22)),))
+    eni = NetworkInterface("eni-own", (OWN[4],), ("sg-own", "sg-elsewhere"))
+    firewall = Firewall(RuleSet({"sg-own": group}, {"eni-own": eni}), reading="stateless")
+    packet = {"peer": ip_address("198.51.100.7"), "protocol": TCP, "first": 40000, "second": 22, "readable": True}
+    found = by_engine(firewall, [packet, packet | {"second": 23}])
+    assert found == [("rule", "sg-own:ingress[0]"), ("undecidable", None)]

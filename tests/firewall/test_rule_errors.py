@@ -1,6 +1,11 @@
 """Mistakes in rule files: all of them at once, each with its place and what to write instead."""
 
 import json
+import os
+import pty
+import subprocess
+import sys
+import termios
 from pathlib import Path
 
 import pytest
@@ -8,9 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from firewall.errors import RuleFileError
-from firewall.sources import aws_cli, load_rules, native
+from firewall.sources import aws_cli, load_rules, native, native_interfaces, native_networks
 from firewall.sources.native_rules import RULE_KEYS
 
+ROOT = Path(__file__).resolve().parents[2]
 FIVE_MISTAKES = """\
 security_groups:
   web:
@@ -61,6 +67,40 @@ def test_five_mistakes_are_all_reported_with_line_column_and_cure(tmp_path: Path
         ),
         "five:13:55 interfaces.eni-web.security_groups[0] - no security group 'wbe': did you mean web?",
     ]
+
+
+def test_a_terminal_of_80_columns_shows_each_mistake_on_one_line(tmp_path: Path) -> None:
+    (tmp_path / "five.yaml").write_text(FIVE_MISTAKES)
+    (tmp_path / "more.yaml").write_text("network_acls: {edge: {ingress: [], egress: [], entries: []}}")
+    command = [
+        sys.executable,
+        "-m",
+        "firewall.cli",
+        "replay",
+        "none.pcap",
+        "--rules",
+        "five.yaml",
+        "--rules",
+        "more.yaml",
+    ]
+    ours, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (24, 80))
+    environment = {key: value for key, value in os.environ.items() if key != "COLUMNS"} | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, stdout=theirs, stderr=theirs, check=False)
+    os.close(theirs)
+    lines = os.read(ours, 1 << 16).decode().splitlines()
+    os.close(ours)
+    assert done.returncode == 2
+    assert lines[0] == "eniwall: 6 problems in the rules:"
+    assert [line.split(" - ")[0] for line in lines[1:]] == [
+        "  five.yaml:4:20 security_groups.web.ingress[0].protocol",
+        "  five.yaml:6:16 security_groups.web.ingress[1].ports",
+        "  five.yaml:9:9 security_groups.web.ingress[2].prots",
+        "  five.yaml:10:17 security_groups.web.ingress[2].source",
+        "  five.yaml:13:55 interfaces.eni-web.security_groups[0]",
+        "  more.yaml:1:48 network_acls.edge.entries",
+    ]
+    assert max(map(len, lines)) > 120
 
 
 @pytest.mark.parametrize(
@@ -173,7 +213,6 @@ def test_an_egress_rule_with_a_source_is_told_to_name_its_destination(tmp_path: 
         ("[1, 2]", ":1:1 - a rule file is a mapping"),
         ("{}", ":1:1 - the file is empty"),
         ("{security_groups: {}, SecurityGroups: []}", "write two files and give both"),
-        ("{SecurityGroupRules: []}", "describe-security-group-rules is not read"),
         ("{security_groups: {}}", ": no file defines a security group"),
     ],
 )
@@ -223,18 +262,6 @@ def test_an_address_on_two_interfaces_names_the_first(tmp_path: Path) -> None:
     )
 
 
-@pytest.mark.parametrize("key", ["vpcs", "subnets", "network_acls", "allowance"])
-def test_keys_that_would_change_verdicts_unevaluated_are_refused(tmp_path: Path, key: str) -> None:
-    (line,) = problems_of(tmp_path, rules=f"{{security_groups: {{web: {{egress: []}}}}, {key}: {{}}}}")
-    assert f"{key} is not evaluated by this version" in line
-
-
-@pytest.mark.parametrize("key", ["subnet", "source_dest_check"])
-def test_interface_keys_that_would_change_verdicts_unevaluated_are_refused(tmp_path: Path, key: str) -> None:
-    (line,) = problems_of(tmp_path, rules=interface(f"addresses: [10.0.0.1], security_groups: [web], {key}: x"))
-    assert f"{key} is not evaluated by this version" in line
-
-
 def test_mistakes_of_several_files_come_together_in_the_order_given(tmp_path: Path) -> None:
     lines = problems_of(
         tmp_path,
@@ -262,7 +289,7 @@ def test_a_missing_file_a_folder_a_capture_and_a_wrong_encoding_each_get_one_lin
         f"{tmp_path}/gzip: this is compressed (gzip), not text: unpack it first",
         f"{tmp_path}/latin: not UTF-8 text (byte 5, line 1): save the file as UTF-8",
         f"{tmp_path}/missing: no such file; check the path",
-        f"{tmp_path}: is a folder; name the rule files in it",
+        f"{tmp_path}: no rule file is in this folder: .json, .yaml, .yml are read",
     ]
 
 
@@ -278,7 +305,10 @@ KEYS = (
     *RULE_KEYS,
     *native.GROUP_KEYS,
     *native.LIST_KEYS,
-    *native.INTERFACE_KEYS,
+    *native_interfaces.INTERFACE_KEYS,
+    *native_networks.SUBNET_KEYS,
+    *native_networks.ACL_KEYS,
+    *native_networks.ENTRY_KEYS,
     *AWS_KEYS,
     "Groups",
     "Entries",

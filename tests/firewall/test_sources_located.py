@@ -119,6 +119,52 @@ def test_an_alias_is_the_value_and_keeps_its_place(tmp_path: Path) -> None:
     assert str(root.get("c")).startswith(f"{tmp_path}/file:1:4 ")
 
 
+IN_A_TEMPLATE = "Resources:\n  a: {}\n"
+
+
+@pytest.mark.usefixtures("_each_parser")
+@pytest.mark.parametrize(
+    ("short", "long"),
+    [
+        ("!Ref Web", {"Ref": "Web"}),
+        ("!Ref 22", {"Ref": "22"}),
+        ("!Condition IsLive", {"Condition": "IsLive"}),
+        ("!GetAtt Web.GroupId", {"Fn::GetAtt": "Web.GroupId"}),
+        ("!GetAZs ''", {"Fn::GetAZs": ""}),
+        ("!Sub\n    - a\n    - {b: !Ref c}", {"Fn::Sub": ["a", {"b": {"Ref": "c"}}]}),
+        ("!Not [!Equals [1, '1']]", {"Fn::Not": [{"Fn::Equals": [1, "1"]}]}),
+        ("!Transform {Name: x}", {"Fn::Transform": {"Name": "x"}}),
+        ("[!Ref a, !If [b, !Ref c, d]]", [{"Ref": "a"}, {"Fn::If": ["b", {"Ref": "c"}, "d"]}]),
+        ("[&it !Ref a, *it]", [{"Ref": "a"}, {"Ref": "a"}]),
+    ],
+)
+def test_a_short_form_in_a_template_is_its_long_form(tmp_path: Path, short: str, long: object) -> None:
+    root, problems = read(tmp_path, f"{IN_A_TEMPLATE}  b: {short}\n")
+    assert (plain(root), problems) == ({"Resources": {"a": {}, "b": long}}, [])
+
+
+def test_every_short_form_has_a_long_one(tmp_path: Path) -> None:
+    root, problems = read(tmp_path, IN_A_TEMPLATE + "".join(f"  {tag[1:]}: {tag} x\n" for tag in located.SHORT_FORMS))
+    assert len(located.SHORT_FORMS) == 18
+    assert problems == []
+    assert plain(root) == {"Resources": {"a": {}} | {tag[1:]: {long: "x"} for tag, long in located.SHORT_FORMS.items()}}
+
+
+def test_a_short_form_has_the_place_of_its_tag_and_its_value_one_of_its_own(tmp_path: Path) -> None:
+    root, _ = read(tmp_path, "Resources:\n  a: !Join [b, [!Ref c]]\n")
+    assert root is not None
+    assert places(root) == {
+        "": (1, 1),
+        "Resources": (2, 3),
+        "Resources.a": (2, 6),
+        "Resources.a.Fn::Join": (2, 6),
+        "Resources.a.Fn::Join[0]": (2, 13),
+        "Resources.a.Fn::Join[1]": (2, 16),
+        "Resources.a.Fn::Join[1][0]": (2, 17),
+        "Resources.a.Fn::Join[1][0].Ref": (2, 17),
+    }
+
+
 def test_a_byte_order_mark_is_no_character_of_the_file(tmp_path: Path) -> None:
     root, problems = read(tmp_path, b"\xef\xbb\xbfa: 1\n")
     assert (plain(root), problems) == ({"a": 1}, [])
@@ -133,6 +179,14 @@ def test_a_byte_order_mark_is_no_character_of_the_file(tmp_path: Path) -> None:
         ("a:\n\tb: 1\n", ":2:1 - a tab cannot indent YAML: use spaces"),
         ("a: 1\n---\nb: 2\n", ":2:1 - a second YAML document: write one document a file"),
         ("a: !Ref b\n", ":1:4 a - the tag !Ref is not read: write the plain value"),
+        ("a: [1, !If [b, !Ref c]]\n", ":1:8 a[1] - the tag !If is not read: write the plain value"),
+        ("!Ref a\n", ":1:1 - the tag !Ref is not read: write the plain value"),
+        ("Resources: {a: !Length b}\n", ":1:16 Resources.a - the tag !Length is not read: write the plain value"),
+        ("Resources: {!Ref a: b}\n", ":1:13 Resources - the tag !Ref is not read: write the plain value"),
+        (
+            "Resources: {a: !!binary b}\n",
+            (":1:16 Resources.a - the tag tag:yaml.org,2002:binary is not read: write the plain value"),
+        ),
         ("a: [b, *c]\n", ":1:8 a[1] - *c has no complete &c before it"),
         ("a: &b [*b]\n", ":1:8 a[0] - *b has no complete &b before it"),
         ("[a]: b\n", ":1:1 - a key must be one word: a list or mapping cannot be a key"),
@@ -168,6 +222,7 @@ LAUGHS = "a0: &a0 [1,1,1,1,1,1,1,1,1]\n" + "".join(
         pytest.param("[" * 100_000, "nested deeper than 64 levels", id="brackets"),
         pytest.param("{a: " * 100_000, "nested deeper than 64 levels", id="braces"),
         pytest.param("- " * 10_000, "nested deeper than 64 levels", id="dashes"),
+        pytest.param("Resources: " + "!Not [" * 10_000, "nested deeper than 64 levels", id="tags"),
         pytest.param(LAUGHS, "more than 1,000,000 values", id="billion-laughs"),
         pytest.param(f"a: '{'x' * 1_000_000}'", "a text of 1,000,000 characters", id="long-value"),
     ],
@@ -184,6 +239,8 @@ def test_more_values_than_the_bound_are_refused(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr(located, "MAX_NODES", 10)
     assert read(tmp_path, f"[{'1,' * 9}]")[1] == []
     assert "more than 10 values" in read(tmp_path, f"[{'1,' * 10}]")[1][0]
+    assert read(tmp_path, "Resources: [!Ref a, !Ref b, !Ref c, d]")[1] == []
+    assert "more than 10 values" in read(tmp_path, "Resources: [!Ref a, !Ref b, !Ref c, !Ref d]")[1][0]
 
 
 def test_a_file_beyond_the_size_bound_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
