@@ -5,6 +5,7 @@ of the application's subnet. The addresses are those of pcaps/samples.
 """
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 YAML = """
@@ -166,7 +167,7 @@ CLI = json.dumps({"SecurityGroups": GROUPS, **NETWORKS})
 
 def _rows() -> list[dict[str, Any]]:
     """describe-security-group-rules: a row for each peer of each permission."""
-    lists = {
+    lists: dict[str, Callable[[Any], dict[str, Any]]] = {
         "IpRanges": lambda item: {"CidrIpv4": item["CidrIp"]},
         "Ipv6Ranges": lambda item: {"CidrIpv6": item["CidrIpv6"]},
         "PrefixListIds": lambda item: {"PrefixListId": item["PrefixListId"]},
