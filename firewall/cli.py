@@ -1,8 +1,8 @@
 """The command line: `eniwall COMMAND ...`. Thin: it reads the words, calls the library and prints.
 
-Exit status: 0 done, 2 usage or unreadable input, 130 stopped by the user. Warnings go to standard
-error, data to standard output. Everything heavy is imported inside the commands, so that
-`eniwall --help` is quick.
+Exit status: 0 done, 1 a --fail-on condition held, 2 usage or unreadable input, 130 stopped by the
+user. Warnings go to standard error, data to standard output. Everything heavy is imported inside the
+commands, so that `eniwall --help` is quick.
 """
 
 import os
@@ -17,7 +17,7 @@ from firewall.errors import RuleFileError, UsageError
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-DONE, UNUSABLE, STOPPED = 0, 2, 130
+DONE, HELD, UNUSABLE, STOPPED = 0, 1, 2, 130
 
 #: Errors that say what is wrong and what to do, by module and name: importing pcaps would load numpy.
 TOLD = ("firewall.errors.EniwallError", "pcaps.errors.CaptureError", "pcaps.accelerate.EngineChoiceError")
@@ -100,7 +100,7 @@ def capturing(command: F) -> F:
 def cli(context: click.Context, version: bool) -> None:
     """Replay captures through AWS security groups, packet by packet, with a connection table.
 
-    No root, no account and no network are needed. `eniwall COMMAND --help` says more.
+    No root is needed, and no account or network but for `import`. `eniwall COMMAND --help` says more.
     """
     if version:
         emit(f"eniwall {version_text()}\n")
@@ -201,6 +201,90 @@ def state(at: int | None, flow: str | None, as_json: bool, **words: Any) -> None
     else:
         emit(table_text(found.connections))
         sys.stderr.write(shown_text(len(found.connections), found.untracked))
+
+
+@cli.command("import")
+@click.option(
+    "--region",
+    metavar="REGION",
+    envvar=["AWS_REGION", "AWS_DEFAULT_REGION"],
+    show_envvar=True,
+    help="Region to read, such as eu-central-1; default: the profile's.",
+)
+@click.option("--aws-profile", metavar="NAME", help="Profile of the AWS CLI's configuration that gives credentials.")
+@click.option(
+    "--vpc", "vpcs", metavar="ID", multiple=True, help="This VPC alone, and what its rules name; may be repeated."
+)
+@click.option("--endpoint-url", metavar="URL", help="Ask an emulator of AWS instead.")
+@click.option("-o", "--output", metavar="FILE", help="Write to FILE, for your eyes alone; default: standard output.")
+def import_account(output: str | None, **words: Any) -> None:
+    """Read the rules of a live AWS account, and all that decides with them, as one file for --rules.
+
+    Nothing in the account is changed: every call is a Describe or a Get. docs/import.md has the policy that
+    allows them and says what the file holds.
+    """
+    from firewall.sources.account import check_target, read_account, snapshot_text, write_snapshot
+
+    if output is not None:
+        check_target(output)
+    snapshot = read_account(**words)
+    _warn(snapshot.warnings)
+    if output is None:
+        emit(snapshot_text(snapshot))
+    else:
+        write_snapshot(output, snapshot_text(snapshot))
+        sys.stderr.write(f"eniwall: wrote {output}\n")
+
+
+@cli.command()
+@click.argument("files", metavar="FILE...", nargs=-1, required=True)
+@click.option(
+    "--eni",
+    "enis",
+    metavar="ADDRESS_OR_ID",
+    multiple=True,
+    help="Show only this interface and what concerns it; may be repeated.",
+)
+@click.option(
+    "--limit",
+    "limits",
+    metavar="NAME=NUMBER",
+    multiple=True,
+    help="Your account's quota in place of AWS's default, such as rules-per-group=100; may be repeated.",
+)
+@click.option(
+    "--fail-on",
+    "conditions",
+    type=click.Choice(("lint", "quota")),
+    multiple=True,
+    help="Exit with 1 where a lint finds something, or a quota is exceeded; may be repeated.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
+def rules(
+    files: tuple[str, ...],
+    enis: tuple[str, ...],
+    limits: tuple[str, ...],
+    conditions: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    """Show what was understood of rule files: rules by interface, quotas with their arithmetic, and lints.
+
+    A folder stands for the rule files in it.
+    """
+    from firewall.understood import understand
+
+    seen = understand(files, enis, limits, version_text())
+    _warn(seen.warnings)
+    if as_json:
+        from firewall.reports.rules_json import rules_json
+
+        emit(rules_json(seen))
+    else:
+        from firewall.reports.rules_report import rules_terminal
+
+        emit(rules_terminal(seen, _width()))
+    if seen.held(conditions):
+        sys.exit(HELD)
 
 
 # --- what commands have in common ----------------------------------------------------------------------
