@@ -332,7 +332,7 @@ def without_places(rules: RuleSet) -> list[Any]:
     return [
         groups,
         acls,
-        *([replace(each, place=None) for each in kind.values()] for kind in others),  # type: ignore[attr-defined]
+        *([replace(each, place=None) for each in kind.values()] for kind in others),  # type: ignore[attr-defined]  # four kinds of objects
         warned(rules),
     ]
 
