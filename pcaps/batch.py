@@ -33,6 +33,9 @@ STATUS_NAMES = (
     "no-transport",
 )
 
+# --- `way`: pcapng's epb_flags, the packet type of Linux cooked captures ------------------------------
+UNSTATED, INBOUND, OUTBOUND = 0, 1, 2
+
 # --- `tcp_wscale` when a segment has no window scale option ----------------------------------------
 NO_WSCALE = 255
 
@@ -66,6 +69,7 @@ class PacketBatch:
     caplen: NDArray[np.int32]  # bytes in the file
     wirelen: NDArray[np.int64]  # bytes on the wire
 
+    way: NDArray[np.uint8]  # what the capture itself says of the direction: UNSTATED, INBOUND or OUTBOUND
     status: NDArray[np.uint8]  # one of the decode statuses above
     family: NDArray[np.uint8]  # 4, 6; 0 where no IP header was read
     protocol: NDArray[np.uint8]  # IANA number behind all extension headers

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pcaps.accelerate import entry_kernel, i64, kernel
-from pcaps.batch import Packet
+from pcaps.batch import UNSTATED, Packet
 from pcaps.wire import Bytes, u32, u32_le
 
 NS = 1_000_000_000
@@ -119,6 +119,7 @@ def walk_pcap(
         p["frame"] = frame + count
         p["time"] = number32(data, position, big_endian) * NS + number32(data, position + 4, big_endian) * tick
         p["interface"] = 0
+        p["way"] = UNSTATED
         p["caplen"] = length
         p["wirelen"] = number32(data, position + 12, big_endian)
         offsets[count] = position + RECORD_HEADER
@@ -219,6 +220,7 @@ def walk_pcapng(
             if start == BAD_BLOCK:
                 return count, position, DAMAGED
             p["frame"] = frame + count
+            p["way"] = UNSTATED
             offsets[count] = start
             links[count] = interfaces[i64(p["interface"]), 0]
             count += 1
