@@ -53,6 +53,7 @@ READINGS = {
     "stateless": Reading(STATELESS, False, "stateless: every packet meets the rules by itself, replies too"),
     "nacl": Reading(BORDER, True, "nacl: network ACLs alone; what stays inside a subnet meets none"),
 }
+ACLS_LEFT_OUT = "network ACLs are left out of this reading"
 SILENT = "where AWS does not document what it does, eniwall does what Linux does; here that decided:"
 
 
@@ -110,6 +111,7 @@ class Firewall:
         if self.reading.acls:
             met = (entry for each in states for entry in all_entries(each, self._interfaces_in(each)))
             self.acl_entries = tuple(dict.fromkeys(met))
+        self._names = [eni.interface_id for eni in self.interfaces], [rule.name for rule in self.rules]
         self.timeline = Timeline(later)
         self.exempt_services = tuple(f"exempt:{service}" for service in SERVICES)
         self.warnings: list[RuleWarning] = []
@@ -181,17 +183,18 @@ class Firewall:
     @property
     def assumptions(self) -> tuple[str, ...]:
         """Choices that decided verdicts where AWS is silent, with how many rows, so far."""
+        left_out = () if self.reading.acls or not self.rule_set.network_acls else (ACLS_LEFT_OUT,)
         if self.reading.assumption:
-            return (self.reading.assumption,)
+            return (self.reading.assumption, *left_out)
         if self.profile != "aws":
-            return ()
+            return left_out
         late = Counter({IDLE_TIMES: int(self._table.counts[LATE])})
         decided = told(self._choices + late, self.settings)
         if self._widened:
             kept = "stay tracked" if self.settings["on_widen"] == "keep" else "are left untracked"
             what = counted(self._widened, "connection")
             decided += (f"changed rules open both ways to {what}, which {kept} (on_widen={self.settings['on_widen']})",)
-        return (SILENT, *decided) if decided else ()
+        return (*left_out, SILENT, *decided) if decided else left_out
 
     @property
     def verifies(self) -> bool:
@@ -347,5 +350,4 @@ class Firewall:
         return self._read(self._table.entries[self._found])
 
     def _read(self, entry: np.void) -> Connection:
-        interfaces = [eni.interface_id for eni in self.interfaces]
-        return read_connection(entry, self.clock, interfaces, [rule.name for rule in self.rules])
+        return read_connection(entry, self.clock, *self._names)

@@ -27,25 +27,33 @@ def read_address(word: str) -> Address | None:
 
 
 def chosen_interfaces(rules: RuleSet, words: Sequence[str]) -> tuple[NetworkInterface, ...]:
-    """The interfaces that the words name; without words all that the file has.
+    """The interfaces that the words name; without words all whose addresses the files say.
 
-    A word is the id or an address of one of the file's interfaces; any other address makes an
-    interface with all groups of the file. Raises UsageError for anything else.
+    A word is the id or an address of one of the files' interfaces; any other address makes an
+    interface with all groups of the files. Raises UsageError for anything else.
     """
     if not words:
-        return tuple(rules.interfaces.values())
+        return tuple(eni for eni in rules.interfaces.values() if eni.networks)
     found: dict[str, NetworkInterface] = {}
     for word in words:
-        eni = rules.interfaces.get(word)
         address = read_address(word)
-        if eni is None and address is not None:
-            owners = [one for one in rules.interfaces.values() if address in one.addresses]
-            eni = owners[0] if owners else NetworkInterface(word, (address,), tuple(rules.groups))
+        eni = rules.interfaces.get(word) or (None if address is None else _with_address(rules, word, address))
         if eni is None:
             known = ", ".join(rules.interfaces) or "none"
             raise UsageError(f"--eni {word}: neither an address nor an interface of the rule file (it has: {known})")
+        if not eni.networks:
+            raise UsageError(f"--eni {word}: no file says its address; write addresses: {{{word}: [10.0.1.10]}} in one")
         found[eni.interface_id] = eni
     return tuple(found.values())
+
+
+def _with_address(rules: RuleSet, word: str, address: Address) -> NetworkInterface:
+    """The files' interface that has the address, or one made for it, in the subnet that holds it."""
+    for eni in rules.interfaces.values():
+        if any(address in block for block in eni.networks):
+            return eni
+    subnet = rules.subnet_holding([address])
+    return NetworkInterface(word, (address,), tuple(rules.groups), subnet=None if subnet is None else subnet.subnet_id)
 
 
 def role(packets: PacketBatch, hi: int, lo: int) -> str:

@@ -5,6 +5,7 @@ rules only, so there is no field for an action: a deny rule cannot be said.
 https://docs.aws.amazon.com/vpc/latest/userguide/security-group-rules.html
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import Literal
@@ -201,6 +202,13 @@ class Subnet:
     place: Place | None = None
 
 
+def holding(subnets: Iterable[Subnet], addresses: Iterable[Address]) -> Subnet | None:
+    """The one subnet whose blocks hold all the addresses; None where several do, or none."""
+    wanted = tuple(addresses)
+    found = [each for each in subnets if all(any(address in block for block in each.cidrs) for address in wanted)]
+    return found[0] if wanted and len(found) == 1 else None
+
+
 @dataclass(frozen=True, slots=True)
 class NetworkAclEntry:
     """One numbered entry of a network ACL: of those that match, the lowest number decides.
@@ -267,6 +275,10 @@ class RuleSet:
     allowance: int | None = None  # connections that one instance may have tracked; None: not limited
     #: lint name -> the names of groups, rules or interfaces that it is not told of; `all` is every one
     silenced: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def subnet_holding(self, addresses: Iterable[Address]) -> Subnet | None:
+        """The one subnet whose blocks hold all the addresses, or None."""
+        return holding(self.subnets.values(), addresses)
 
     def subnet_of(self, interface: NetworkInterface) -> Subnet | None:
         """The interface's subnet, where the files describe it."""

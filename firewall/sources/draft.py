@@ -19,6 +19,7 @@ from firewall.model import (
     Subnet,
     UnknownPeer,
     Vpc,
+    holding,
 )
 from firewall.sources.findings import Findings, Spot
 from firewall.sources.located import Node
@@ -232,12 +233,10 @@ class Draft:
 
     def _placed(self, interface: NetworkInterface, subnets: dict[str, Subnet]) -> NetworkInterface:
         """The interface in its subnet: where no file names it, the one subnet that holds all its addresses."""
-        if interface.subnet is not None or not interface.addresses:
+        if interface.subnet is not None:
             return interface
-        holding = [
-            each for each in subnets.values() if all(any(at in net for net in each.cidrs) for at in interface.addresses)
-        ]
-        return replace(interface, subnet=holding[0].subnet_id) if len(holding) == 1 else interface
+        subnet = holding(subnets.values(), interface.addresses)
+        return interface if subnet is None else replace(interface, subnet=subnet.subnet_id)
 
     def _warn_unguarded(self, interfaces: Iterable[NetworkInterface], subnets: dict[str, Subnet]) -> None:
         """Where network ACLs are given but an interface's is not found, its verdicts leave it out."""

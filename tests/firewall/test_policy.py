@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from firewall import verdict
 from firewall.engine import Firewall
+from firewall.errors import UsageError
 from firewall.model import (
     ALL_PROTOCOLS,
     ANY,
@@ -299,3 +300,26 @@ def test_a_group_of_the_interface_that_no_file_describes_leaves_undecided_what_t
     packet = {"peer": ip_address("198.51.100.7"), "protocol": TCP, "first": 40000, "second": 22, "readable": True}
     found = by_engine(firewall, [packet, packet | {"second": 23}])
     assert found == [("rule", "sg-own:ingress[0]"), ("undecidable", None)]
+
+
+def test_an_interface_whose_address_no_file_says_is_not_simulated_and_cannot_be_chosen() -> None:
+    known = NetworkInterface("eni-known", (OWN[4],), ("sg-own",))
+    hidden = NetworkInterface("eni-hidden", (), ("sg-own",), complete=False)
+    rules = RuleSet({"sg-own": SecurityGroup("sg-own", "own")}, {"eni-known": known, "eni-hidden": hidden})
+    assert Firewall(rules).interfaces == (known,)
+    with pytest.raises(UsageError, match=r"--eni eni-hidden: no file says its address; write addresses: \{eni-hidden"):
+        Firewall(rules, ["eni-hidden"])
+
+
+def test_an_address_given_by_hand_is_in_the_subnet_that_holds_it() -> None:
+    rules = estate([], [NetworkAclEntry("acl-1", "ingress", 100, "allow", ALL_PROTOCOLS, BLOCKS[0])])
+    (made,) = Firewall(rules, ["10.0.1.77"]).interfaces
+    assert (made.subnet, made.groups) == ("subnet-a", ("sg-own",))
+    (owner,) = Firewall(rules, ["10.0.3.17"]).interfaces
+    assert owner.interface_id == "eni-known"
+
+
+def test_readings_without_network_acls_say_that_they_leave_them_out() -> None:
+    rules = estate([], [NetworkAclEntry("acl-1", "ingress", 100, "allow", ALL_PROTOCOLS, BLOCKS[0])])
+    said = {reading: Firewall(rules, ["eni-own"], reading=reading).assumptions for reading in ("path", "sg")}
+    assert said == {"path": (), "sg": ("network ACLs are left out of this reading",)}
