@@ -30,7 +30,7 @@ def isolated(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
     monkeypatch.setenv("AWS_CONFIG_FILE", str(folder / "config"))
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(folder / "credentials"))
     monkeypatch.setattr(account, "ATTEMPTS", 1)
-    monkeypatch.setattr(loaders, "create_loader", shared_loader)
+    monkeypatch.setattr("botocore.session.create_loader", shared_loader)
 
 
 def imported(url: str, *vpcs: str) -> Snapshot:
