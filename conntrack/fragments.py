@@ -22,6 +22,7 @@ from pcaps.frame import Frame
 MAX_HELD_BYTES = 4 << 20  # a family: ipfrag_high_thresh, nf_conntrack_frag6_high_thresh
 DATAGRAM_BYTES, FRAGMENT_BYTES = 256, 768  # what the kernel counts besides the bytes held, about
 MAX_IP_LENGTH = 65535
+NOWHERE = -1
 IPV6_HEADERS = 48  # IPv6 and Fragment header, which the payload length of a whole datagram does not count
 NOT_ECT = 1 << 0  # of Datagram.ecn
 
@@ -176,36 +177,45 @@ class Source:
         self.open = 0
 
 
+def one_place(_row: int) -> int:
+    """All fragments are put together at one place."""
+    return 0
+
+
 class Reassembly:
     """The datagrams of which something is missing.
 
-    `wanted` says of a fragment's record whether it comes as far as reassembly. `settings` are
-    `checksum`, `ipfrag_time`, `frag6_timeout` (seconds from a datagram's first fragment) and `ipfrag_max_dist`:
-    an IPv4 datagram is dropped if more than so many fragments of its source came between two of its own.
+    `settings` are `checksum`, `ipfrag_time`, `frag6_timeout` (seconds from a datagram's first fragment) and
+    `ipfrag_max_dist`: an IPv4 datagram is dropped if more than so many fragments of its source came
+    between two of its own.
     """
 
-    def __init__(self, settings: Mapping[str, Any], wanted: Callable[[Packet], bool]) -> None:
+    def __init__(self, settings: Mapping[str, Any]) -> None:
         self._timeouts = {4: int(settings["ipfrag_time"]) * NS, 6: int(settings["frag6_timeout"]) * NS}
         self._verify = str(settings["checksum"]) == "1"
         self._max_distance = int(settings["ipfrag_max_dist"])
-        self._wanted = wanted
         self._open: dict[int, dict[Key, Datagram]] = {4: {}, 6: {}}  # by family, the oldest first
         self._held_bytes = {4: 0, 6: 0}
         self._sources: dict[object, Source] = {}
         self.refused = 0  # fragments dropped because MAX_HELD_BYTES were held
         self.given_up = 0  # datagrams that the caller gave up
 
-    def add(self, packets: PacketBatch, clock: int) -> Gathered:
-        """Take the fragments of a batch; `clock` (ns) is the latest time seen before it."""
+    def add(self, packets: PacketBatch, clock: int, place: Callable[[int], int] = one_place) -> Gathered:
+        """Take the fragments of a batch; `clock` (ns) is the latest time seen before it.
+
+        `place` says of a row where its fragment is put together, NOWHERE if it does not come so far: fragments
+        of different places have nothing to do with each other.
+        """
         if not packets.pieces:
             return Gathered(packets.records)
         times = np.maximum(np.maximum.accumulate(packets.time), clock)
         members, whole = [], []
         for row, piece in sorted(packets.pieces.items()):
             p = packets.records[row]
-            if not self._wanted(p):
+            where = place(row)
+            if where == NOWHERE:
                 continue
-            fragment = fragment_at(p, piece)
+            fragment = fragment_at(p, piece, where)
             self.expire(int(times[row]))
             datagram = self._gather(fragment, int(times[row]))
             if datagram is None:

@@ -42,15 +42,16 @@ class Fragment(NamedTuple):
     hop_limit: int
     traffic_class: int
     piece: Piece
+    place: int  # where it is put together
 
     @property
     def key(self) -> tuple[object, ...]:
         """What the fragments of one datagram share: RFC 791 section 3.2, RFC 8200 section 4.5."""
-        key = (self.source, self.destination, self.identification)
+        key = (self.place, self.source, self.destination, self.identification)
         return (*key, self.piece.next_header) if self.family == 4 else key
 
 
-def fragment_at(p: Packet, piece: Piece) -> Fragment:
+def fragment_at(p: Packet, piece: Piece, place: int = 0) -> Fragment:
     """The fragment that a record is."""
     return Fragment(
         family=int(p["family"]),
@@ -64,6 +65,7 @@ def fragment_at(p: Packet, piece: Piece) -> Fragment:
         hop_limit=int(p["hop_limit"]),
         traffic_class=int(p["traffic_class"]),
         piece=piece,
+        place=place,
     )
 
 

@@ -9,6 +9,7 @@ import json
 from typing import Any
 
 from firewall.model import ALL_PROTOCOLS, ICMP, ICMPV6, LAST_ACL_NUMBER, TCP, UDP
+from firewall.sources.aws_interfaces import LAST_VNI
 from firewall.sources.native import ALL, FAMILIES, LINT_NAME, MOST_ENTRIES
 from firewall.sources.native_interfaces import INTERFACE_TYPES
 from firewall.sources.reading import LONGEST_TEXT
@@ -28,6 +29,9 @@ BLOCK = f"({IPV4}(/0{{0,2}}(3[0-2]|[12]?[0-9]))?|{IPV6}(/0{{0,2}}(12[0-8]|1[01][
 PORT = "(6553[0-5]|655[0-2][0-9]|65[0-4][0-9]{2}|6[0-4][0-9]{3}|[1-5][0-9]{4}|[1-9][0-9]{0,3}|0)"
 TYPE_OR_CODE = f"(-1|{OCTET})"
 MAC = "([0-9A-Fa-f]{2}[:-]){5}[0-9A-Fa-f]{2}"
+
+
+VNI: dict[str, Any] = {"type": "integer", "minimum": 0, "maximum": LAST_VNI}
 
 
 def whole(pattern: str) -> str:
@@ -308,6 +312,10 @@ INTERFACE = mapping(
         "source_dest_check": said("False for NAT instances, routers and firewalls. Absent: true.", FLAG),
         "interface_type": said("What it belongs to, in AWS's words.", {"enum": list(INTERFACE_TYPES)}),
         "prefixes": said("Blocks delegated to it: every address in them is its own.", listed(BLOCK_TEXT)),
+        "mirror_vnis": said(
+            "VXLAN network ids of its traffic mirror sessions.",
+            listed({"type": "integer", "minimum": 0, "maximum": LAST_VNI}),
+        ),
         "public_addresses": said("Its public addresses, which no packet at it carries.", listed(ADDRESS_TEXT)),
         "connection_tracking": said(
             "Its own idle timeouts in seconds.",

@@ -45,7 +45,8 @@ CAPTURING = (
         metavar="ADDRESS_OR_ID",
         multiple=True,
         help="Interface to simulate: an id or address of the rule file, or any other address, which then has"
-        " all groups of the file; may be repeated.",
+        " all groups of the file. INTERFACE=NAME: the packets of the capture file NAME, or of the capture's interface"
+        " NAME, were seen there. May be repeated.",
     ),
     click.option(
         "--profile",
@@ -61,6 +62,13 @@ CAPTURING = (
         multiple=True,
         callback=_settings,
         help="Change a switch or a timeout, by its Linux name without nf_conntrack_; may be repeated.",
+    ),
+    click.option(
+        "--tunnel",
+        type=click.Choice(("auto", "outer", "inner")),
+        default="auto",
+        show_default=True,
+        help="Judge what VXLAN and GENEVE carry, or the tunnel itself; auto: what traffic mirroring copied.",
     ),
     click.option(
         "--events",

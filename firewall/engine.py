@@ -2,11 +2,12 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from conntrack.fragments import MAX_HELD_BYTES, Gathered, Reassembly
+from conntrack.fragments import MAX_HELD_BYTES, NOWHERE, Gathered, Reassembly
 from conntrack.table import CLOCK, LATE, LIVE, USED, FlowTable, grown, new_table, room
 from conntrack.timeouts import SETTINGS, SettingError, effective, settings
 from firewall.changes import Event, Phase, phases
@@ -14,26 +15,27 @@ from firewall.choices import IDLE_TIMES, count_choices, told
 from firewall.connections import Connection, read_connection
 from firewall.errors import UsageError
 from firewall.exempt import SERVICES
-from firewall.interfaces import chosen_interfaces, need_interface
+from firewall.interfaces import bound_names, chosen_interfaces, need_interface
 from firewall.judge import (
     BORDER,
     ROWS_A_PACKET,
     STATEFUL,
     STATELESS,
+    fragment_place,
     judge_batch,
-    reaches_reassembly,
 )
 from firewall.labels import Labels, counted
 from firewall.model import NetworkAclEntry, NetworkInterface, Rule, RuleSet
 from firewall.model import Warning as RuleWarning
 from firewall.pending import Pending, Waiting
+from firewall.places import Located, Places
 from firewall.policy import Policy, all_entries, compile_policy
 from firewall.rows import VERDICT, Judged, VerdictBatch
 from firewall.sources import load_rules
 from firewall.sources.events import load_events
 from firewall.timeline import Timeline
 from firewall.tracked import widened
-from pcaps.batch import Packet, PacketBatch
+from pcaps.batch import PacketBatch
 from pcaps.capture import Capture, frames_batch
 
 MOST_REHASHES = 16  # a full table is looked through once for every so many parts of it that came free
@@ -86,12 +88,14 @@ class Firewall:
         *,
         reading: str = "path",
         events: Iterable[Event] = (),
+        tunnel: str = "auto",
     ) -> None:
         """Raises UsageError for an interface, profile or setting that cannot be.
 
         `reading`: `path` (network ACLs and security groups as packets meet them), `sg` (security groups
         alone), `stateless` (their rules without the table) or `nacl` (network ACLs alone).
-        `events` change the rules on the way.
+        `events` change the rules on the way. `tunnel`: whether packets in VXLAN and GENEVE are judged
+        (`inner`), what carries them (`outer`), or the first where they were mirrored (`auto`).
         """
         self.rule_set = rule_set
         self.profile = profile
@@ -103,7 +107,11 @@ class Firewall:
             self.settings = effective(profile, allowance | dict(settings or {}))
         except SettingError as error:
             raise UsageError(str(error)) from None
-        self.interfaces = chosen_interfaces(rule_set, enis)
+        words, bound = bound_names(rule_set, enis)
+        self.interfaces = chosen_interfaces(rule_set, words)
+        owners = {name: chosen_interfaces(rule_set, [word])[0].interface_id for name, word in bound.items()}
+        numbers = {eni.interface_id: index for index, eni in enumerate(self.interfaces)}
+        self.places = Places(self.interfaces, {name: numbers[owner] for name, owner in owners.items()}, tunnel)
         later = phases(rule_set, events)
         states = [rule_set, *(phase.rule_set for phase in later)]
         self.rules: tuple[Rule, ...] = tuple(dict.fromkeys(rule for each in states for rule in self._rules_of(each)))
@@ -117,7 +125,7 @@ class Firewall:
         self.warnings: list[RuleWarning] = []
         self._choices: Counter[str] = Counter()
         self._widened = 0  # connections that changed rules would leave untracked
-        self._asked = frozenset(enis)
+        self._asked = frozenset(words)
         self._seen: set[int] = set()
         self._start()
 
@@ -142,7 +150,7 @@ class Firewall:
             [settings(self.settings | self._own_timeouts(eni)) for eni in self.interfaces], SETTINGS
         )
         self._table: FlowTable = new_table(max(len(self.interfaces), 1), hosts=self._hosts())
-        self._reassembly = Reassembly(self.settings, self._reassembles)
+        self._reassembly = Reassembly(self.settings)
         self._found = 0  # where `connection` found the last one
 
     def _hosts(self) -> list[int]:
@@ -172,18 +180,23 @@ class Firewall:
         settings: Mapping[str, str] | None = None,
         reading: str = "path",
         events: str | None = None,
+        tunnel: str = "auto",
     ) -> Self:
         """The rules of one or several files, and a file of events. Raises RuleFileError or UsageError."""
         rule_set = load_rules(*paths)
         timeline = () if events is None else load_events(events, rule_set)
-        firewall = cls(rule_set, enis, profile, settings, reading=reading, events=timeline)
+        firewall = cls(rule_set, enis, profile, settings, reading=reading, events=timeline, tunnel=tunnel)
         firewall.files = tuple(str(path) for path in paths)
         return firewall
 
     @property
     def assumptions(self) -> tuple[str, ...]:
         """Choices that decided verdicts where AWS is silent, with how many rows, so far."""
-        left_out = () if self.reading.acls or not self.rule_set.network_acls else (ACLS_LEFT_OUT,)
+        opened: tuple[str, ...] = ()
+        if self.places.unwrapped:
+            what = counted(self.places.unwrapped, "packet")
+            opened = (f"{what} in VXLAN or GENEVE judged by what the tunnel carries (tunnel={self.places.tunnel})",)
+        left_out = opened if self.reading.acls or not self.rule_set.network_acls else (*opened, ACLS_LEFT_OUT)
         if self.reading.assumption:
             return (self.reading.assumption, *left_out)
         if self.profile != "aws":
@@ -218,22 +231,37 @@ class Firewall:
             row += judged.packets.rows
         return VerdictBatch._make(map(np.concatenate, zip(*found, strict=True)))
 
-    def _judge(self, packets: PacketBatch) -> Iterator[Waiting]:
+    def _judge(
+        self, packets: PacketBatch, names: Sequence[str] = (), interface_names: Sequence[Mapping[int, str]] = ()
+    ) -> Iterator[Waiting]:
         """The batch judged, in as many parts as changes of the rules cut it into."""
-        for part, phase in self.timeline.parts(packets, self.clock):
-            yield self._judge_part(part)
+        located = self.places.locate(packets, names, interface_names, self._policy)
+        for start, stop, phase in self.timeline.parts(located.packets, self.clock):
+            yield self._judge_part(located.slice(start, stop))
             if phase is not None:
                 self._enter(phase)
 
-    def _judge_part(self, packets: PacketBatch) -> Waiting:
-        stateful = self.reading.code == STATEFUL
-        gathered = self._reassembly.add(packets, self.clock) if stateful else Gathered(packets.records)
+    def _judge_part(self, located: Located) -> Waiting:
+        packets, ends = located
+        if self.reading.code == STATEFUL:
+            gathered = self._reassembly.add(packets, self.clock, partial(self._fragment_place, located))
+        else:
+            gathered = Gathered(packets.records)
         out = np.zeros(packets.rows * ROWS_A_PACKET, VERDICT)
         start = filled = 0
         full = False
         while start < packets.rows:
             start, filled = judge_batch(
-                gathered.records, start, self._policy, self._table, self._settings, self.reading.code, full, out, filled
+                gathered.records,
+                ends,
+                start,
+                self._policy,
+                self._table,
+                self._settings,
+                self.reading.code,
+                full,
+                out,
+                filled,
             )
             if start < packets.rows:
                 full = self._grow()
@@ -243,11 +271,12 @@ class Firewall:
         waiting.answer(gathered.whole)
         return waiting
 
-    def _reassembles(self, p: Packet) -> bool:
-        """True for a fragment that comes as far as reassembly; its IP header may be dropped first."""
-        if p["bad_ip_checksum"] and self.settings["ip_checksum"] == "1":
-            return False
-        return reaches_reassembly(self._policy, np.array([p]), 0)
+    def _fragment_place(self, located: Located, row: int) -> int:
+        """Where a fragment is put together, if it comes so far; its IP header may be dropped first."""
+        records = located.packets.records
+        if records["bad_ip_checksum"][row] and self.settings["ip_checksum"] == "1":
+            return NOWHERE
+        return int(fragment_place(self._policy, records, located.ends, row))
 
     def _grow(self) -> bool:
         """Give the table more room; True if it is as full as before: then it stays so for this batch."""
@@ -268,13 +297,16 @@ class Firewall:
         for packets in capture.batches():
             if not self.interfaces:
                 raise need_interface(packets, capture.names, self.files)
-            for waiting in self._judge(packets):
+            for waiting in self._judge(packets, capture.names, getattr(capture, "interface_names", ())):
                 for judged in pending.add(waiting):
                     yield self._counted(judged)
         for judged in pending.rest():
             yield self._counted(judged)
         self._say_unseen()
         self._say_fragments()
+        for name in self.places.unmet:
+            told = f"no packet comes from a capture file or a capture's interface named {name}"
+            self.warnings.append(RuleWarning("eni-unseen", f"--eni ...={name}: {told}"))
         for text in self.timeline.never:
             self.warnings.append(
                 RuleWarning("event-never", f"no packet of the capture comes behind this change: {text}")

@@ -47,6 +47,27 @@ def chosen_interfaces(rules: RuleSet, words: Sequence[str]) -> tuple[NetworkInte
     return tuple(found.values())
 
 
+def bound_names(rules: RuleSet, words: Sequence[str]) -> tuple[list[str], dict[str, str]]:
+    """The words without what they bind, and the word for each name that is bound.
+
+    `eni-web=web.pcap` or `eni-web=eth1`: the packets of that capture file, or of the capture's interface of
+    that name, were seen at eni-web. Raises UsageError where a name is bound twice.
+    """
+    plain: list[str] = []
+    bound: dict[str, str] = {}
+    for word in words:
+        eni, sign, name = ("", "", "") if word in rules.interfaces else word.partition("=")
+        if not sign:
+            plain.append(word)
+            continue
+        if not (eni and name):
+            raise UsageError(f"--eni {word}: write INTERFACE=NAME, with a capture file or a capture's interface")
+        if bound.setdefault(name, eni) != eni:
+            raise UsageError(f"--eni {word}: {name} is {bound[name]}'s already; a packet is seen at one interface")
+        plain.append(eni)
+    return plain, bound
+
+
 def _with_address(rules: RuleSet, word: str, address: Address) -> NetworkInterface:
     """The files' interface that has the address, or one made for it, in the subnet that holds it."""
     for eni in rules.interfaces.values():

@@ -42,6 +42,7 @@ from pcaps.wire import ICMPV6, TCP
 
 ROWS_A_PACKET = 2  # egress at the sender, ingress at the receiver
 STATEFUL, STATELESS, BORDER = 0, 1, 2  # the path with its table, rules alone, network ACLs alone
+BY_ADDRESS = -2  # an end that nothing but the packet's addresses tells
 BROADCAST_V4 = 0xFFFF_FFFF_FFFF  # IPv4-mapped 255.255.255.255
 MULTICAST_V4 = 0xFFFF_E  # upper bits of IPv4-mapped 224.0.0.0/4
 MULTICAST_V6 = 0xFF  # upper bits of ff00::/8
@@ -177,9 +178,19 @@ def clear_row(row: Row, packet: int) -> None:
 
 
 @kernel
+def fails_check(p: Packet, eni: int, policy: Policy) -> bool:
+    """True if an interface may not send from, or receive for, an address that is not its own.
+
+    https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_ModifyNetworkInterfaceAttribute.html
+    """
+    return not i64(policy.forwards[eni]) and not is_group_address(i64(p["family"]), p["dst_hi"], p["dst_lo"])
+
+
+@kernel
 def judge_packet(
     p: Packet,
     index: int,
+    ends: NDArray[np.int32],
     policy: Policy,
     table: FlowTable,
     settings: NDArray[np.void],
@@ -197,6 +208,10 @@ def judge_packet(
         return 1
     sender = owner(policy.owners, i64(p["family"]), p["src_hi"], p["src_lo"])
     receiver = owner(policy.owners, i64(p["family"]), p["dst_hi"], p["dst_lo"])
+    source, target = sender, receiver
+    if len(ends):
+        sender = sender if i64(ends[index, 0]) == BY_ADDRESS else i64(ends[index, 0])
+        receiver = receiver if i64(ends[index, 1]) == BY_ADDRESS else i64(ends[index, 1])
     if sender == NOBODY and receiver == NOBODY:
         to_many = is_group_address(i64(p["family"]), p["dst_hi"], p["dst_lo"])
         reason = verdict.NOT_DELIVERED if policy.aws and to_many else verdict.OTHER_INTERFACE
@@ -213,32 +228,41 @@ def judge_packet(
             continue
         row = out[at + count]
         clear_row(row, index)
+        direction = INGRESS if station else EGRESS
         if said == DENY:
             finish_row(row, eni, INGRESS, verdict.DROPPED_AT_SENDER, policy)
+        elif eni != (target if station else source) and fails_check(p, eni, policy):
+            said = finish_row(row, eni, direction, verdict.SOURCE_DEST_CHECK, policy)
         else:
-            direction = INGRESS if station else EGRESS
             said = judge_at(p, eni, direction, policy, table, settings[eni], reading, now, row)
         count += 1
     return count
 
 
 @entry_kernel
-def reaches_reassembly(policy: Policy, packets: NDArray[np.void], index: int) -> bool:
-    """True for a fragment that comes to or leaves an interface and that no network ACL stops before.
+def fragment_place(policy: Policy, packets: NDArray[np.void], ends: NDArray[np.int32], index: int) -> int:
+    """Which interface puts a fragment together with its others, as a number for the pair of its ends; or NOBODY.
 
-    An ACL sees fragments as they are: but for the first, they have no ports.
+    None does that is neither its sender nor its receiver, or both, and none whose network ACL stops it
+    on the way in: an ACL sees fragments as they are, but for the first without ports.
     """
     p = packets[index]
     sender = owner(policy.owners, i64(p["family"]), p["src_hi"], p["src_lo"])
     receiver = owner(policy.owners, i64(p["family"]), p["dst_hi"], p["dst_lo"])
-    if sender != NOBODY or receiver == NOBODY:
-        return sender != receiver
-    return not acl_denies(policy, acl_row(policy, receiver, INGRESS, p, p["src_hi"], p["src_lo"]))
+    if len(ends):
+        sender = sender if i64(ends[index, 0]) == BY_ADDRESS else i64(ends[index, 0])
+        receiver = receiver if i64(ends[index, 1]) == BY_ADDRESS else i64(ends[index, 1])
+    if sender == receiver:
+        return NOBODY
+    if sender == NOBODY and acl_denies(policy, acl_row(policy, receiver, INGRESS, p, p["src_hi"], p["src_lo"])):
+        return NOBODY
+    return (sender + 1) << 16 | (receiver + 1)
 
 
 @entry_kernel
 def judge_batch(
     packets: NDArray[np.void],
+    ends: NDArray[np.int32],
     start: int,
     policy: Policy,
     table: FlowTable,
@@ -251,7 +275,9 @@ def judge_batch(
     """Judge packets[start:] into out[filled:]; returns the next packet and the rows filled.
 
     Stops early where the table must grow first, unless it is `full`: then it cannot grow, and new
-    connections are denied. `out` has ROWS_A_PACKET rows a packet, `settings` a record an interface.
+    connections are denied. `ends` (int32[packet, 2]: sender, receiver) has no rows where the packets'
+    addresses tell whose they are, see firewall.places. `out` has ROWS_A_PACKET rows a packet,
+    `settings` a record an interface.
     """
     most = room(len(table.entries)) - ROWS_A_PACKET
     for index in range(start, len(packets)):
@@ -261,5 +287,5 @@ def judge_batch(
         # Time stamps that go backwards never move the clock backwards.
         now = max(i64(p["time"]), i64(table.counts[CLOCK]))
         table.counts[CLOCK] = now
-        filled += judge_packet(p, index, policy, table, settings, reading, now, out, filled)
+        filled += judge_packet(p, index, ends, policy, table, settings, reading, now, out, filled)
     return len(packets), filled

@@ -157,7 +157,8 @@ class NetworkInterface:
 
     `prefixes` are delegated to it (Ipv4Prefixes, Ipv6Prefixes): every address in them is its own.
     `public_addresses` never stand in a packet at the interface and match no rule; they are kept for
-    explanations. `complete` is False where the interface has addresses that no file says.
+    explanations. `complete` is False where the interface has addresses that no file says. `mirror_vnis`
+    are the VXLAN network ids of its traffic mirror sessions.
     """
 
     interface_id: str
@@ -174,6 +175,7 @@ class NetworkInterface:
     prefixes: tuple[Network, ...] = ()
     public_addresses: tuple[Address, ...] = ()
     complete: bool = True
+    mirror_vnis: tuple[int, ...] = ()
 
     @property
     def networks(self) -> tuple[Network, ...]:

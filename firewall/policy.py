@@ -88,6 +88,7 @@ class Policy(NamedTuple):
     its subnet's network ACL, NO_LIST where it has none. `subnets`: the subnets' blocks; those of interface i
     are subnets[subnet_starts[i]:subnet_starts[i + 1]]. `reserved`, by interface in the same way: rows as in
     `exemptions` for addresses inside its VPC and subnet. Both are empty under linux.
+    `forwards`: uint8[interface], 1 where its source/destination check is off.
     `open_ways`: uint8[interface, direction - 1, family (0: IPv4), protocol (0: TCP, 1: UDP)], 1 where
     everything is allowed from or to anywhere. `auto_tracked`: peers whose connections are always tracked.
     """
@@ -102,6 +103,7 @@ class Policy(NamedTuple):
     reserved: NDArray[np.void]
     reserved_starts: NDArray[np.int64]
     aws: bool  # the aws profile: some traffic is never filtered, some never delivered
+    forwards: NDArray[np.uint8]
     open_ways: NDArray[np.uint8]
     auto_tracked: NDArray[np.void]
     status_reasons: NDArray[np.uint8]
@@ -288,6 +290,7 @@ def compile_policy(
         reserved=exemption_array([row for rows in reserved_rows for row in rows]),
         reserved_starts=starts(reserved_rows),
         aws=aws,
+        forwards=np.array([not eni.source_dest_check for eni in interfaces], np.uint8),
         open_ways=np.array([compiler.open_ways(eni) for eni in interfaces], np.uint8).reshape(-1, 2, 2, 2),
         auto_tracked=span_array(sorted(both_families(rule_set.auto_tracked))),
         status_reasons=np.array([STATUS_REASONS.get(name, JUDGED) for name in STATUS_NAMES], np.uint8),

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from firewall.access_list import PROTOCOL_SHIFT, UNKNOWN_PORTS, WORD, Arrays
 from firewall.policy import NO_LIST, Policy
-from pcaps.accelerate import i64, kernel
+from pcaps.accelerate import entry_kernel, i64, kernel
 from pcaps.batch import BAD_TRANSPORT, NO_TRANSPORT, Packet
 from pcaps.wire import ICMP, ICMPV6, TCP, UDP
 
@@ -277,3 +277,36 @@ def exempt_service(policy: Policy, eni: int, p: Packet, incoming: bool, peer_hi:
     if not (dhcp or special or protocol == ICMPV6):
         return NOT_EXEMPT
     return exempt_in(policy.exemptions, 0, len(policy.exemptions), p, service_port, peer_hi, peer_lo)
+
+
+@entry_kernel
+def fill_owners(
+    spans: NDArray[np.void],
+    families: NDArray[np.uint8],
+    hi: NDArray[np.uint64],
+    lo: NDArray[np.uint64],
+    out: NDArray[np.int32],
+) -> None:
+    """The interface that has each address, or NOBODY, into `out`; all arrays have as many values."""
+    for row in range(len(out)):
+        out[row] = owner(spans, i64(families[row]), hi[row], lo[row])
+
+
+def owners_of(policy: Policy, records: NDArray[np.void]) -> NDArray[np.int32]:
+    """The interfaces that have the source and the destination of each packet: int32[packet, 2]."""
+    found = np.full((len(records), 2), NOBODY, np.int32)
+    for end, name in enumerate(("src", "dst")):
+        column = np.empty(len(records), np.int32)
+        family = np.ascontiguousarray(records["family"])
+        hi, lo = (np.ascontiguousarray(records[f"{name}_{half}"]) for half in ("hi", "lo"))
+        fill_owners(policy.owners, family, hi, lo, column)
+        found[:, end] = column
+    return found
+
+
+def find_owners(policy: Policy, hi: NDArray[np.uint64], lo: NDArray[np.uint64]) -> NDArray[np.int32]:
+    """The interfaces that have these addresses; those that read as IPv4-mapped are IPv4 addresses."""
+    found = np.empty(len(hi), np.int32)
+    mapped = (hi == 0) & (lo >> np.uint64(32) == np.uint64(0xFFFF))
+    fill_owners(policy.owners, np.where(mapped, 4, 6).astype(np.uint8), hi, lo, found)
+    return found

@@ -43,6 +43,7 @@ class Inputs:
     bpf: str | None = None
     crafted: tuple[str, ...] = ()
     events: str | None = None
+    tunnel: str = "auto"
 
     def firewall(self, reading: str = "path") -> Firewall:
         """A firewall of these rules with an empty table."""
@@ -53,6 +54,7 @@ class Inputs:
             settings=self.settings or {},
             reading=reading,
             events=self.events,
+            tunnel=self.tunnel,
         )
 
     @property

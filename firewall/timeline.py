@@ -35,8 +35,11 @@ class Timeline:
         """The changes that no packet has reached yet."""
         return [phase.event.text for phase in self._coming]
 
-    def parts(self, packets: PacketBatch, clock: int) -> Iterator[tuple[PacketBatch, Phase | None]]:
-        """The batch in parts, each with the change behind it; `clock` is the latest time before the batch (ns)."""
+    def parts(self, packets: PacketBatch, clock: int) -> Iterator[tuple[int, int, Phase | None]]:
+        """Rows of the batch, start and stop, each with the change behind them.
+
+        `clock` is the latest time before the batch (ns).
+        """
         if self._first_time is None and packets.rows:
             self._first_time = int(packets.time[0])
         start = 0
@@ -53,9 +56,9 @@ class Timeline:
                     int(packets.time[stop]),
                 )
             )
-            yield packets.slice(start, stop), phase
+            yield start, stop, phase
             start = stop
-        yield (packets.slice(start, packets.rows) if start else packets), None
+        yield start, packets.rows, None
 
     def _reached(self, moment: Moment, packets: PacketBatch, clock: int, start: int) -> int | None:
         """The first row from `start` on that the moment lies before, or None."""

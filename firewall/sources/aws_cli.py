@@ -37,6 +37,8 @@ OUTPUTS = (
     Output(aws_groups.STALE, aws_groups.declare_stale, _nothing),
     # describe-network-interfaces, describe-instances
     Output(aws_interfaces.INTERFACES, aws_interfaces.declare, aws_interfaces.build),
+    # describe-traffic-mirror-sessions
+    Output(aws_interfaces.SESSIONS, aws_interfaces.declare_session, _nothing),
     Output("Reservations", aws_interfaces.declare_reservation, aws_interfaces.build_reservation),
     # describe-prefix-lists, describe-managed-prefix-lists
     Output("PrefixLists", aws_prefix_lists.declare, aws_prefix_lists.build),

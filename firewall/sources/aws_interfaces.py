@@ -19,10 +19,12 @@ from firewall.sources.aws_reading import flag, items, optional, required, requir
 from firewall.sources.draft import Draft
 from firewall.sources.findings import Findings, Spot
 from firewall.sources.located import Node
-from firewall.sources.reading import address
+from firewall.sources.reading import address, shown
 from firewall.sources.tracking import connection_tracking
 
-INTERFACES, INSTANCES = "NetworkInterfaces", "Instances"
+INTERFACES, INSTANCES, SESSIONS = "NetworkInterfaces", "Instances", "TrafficMirrorSessions"
+
+LAST_VNI = (1 << 24) - 1  # RFC 7348 section 5
 
 # InterfaceType of the services on the page above that have interfaces of their own.
 ALWAYS_TRACKED = ("natGateway", "network_load_balancer", "vpc_endpoint", "lambda", "global_accelerator_managed")
@@ -41,6 +43,20 @@ def declare_reservation(node: Node, draft: Draft) -> None:
     for instance, interface in _of_instances(node, draft.findings):
         declare(interface, draft)
         draft.note(instance, INSTANCES, required(interface, "NetworkInterfaceId", draft.findings) or "")
+
+
+def declare_session(node: Node, draft: Draft) -> None:
+    """Note whose packets a traffic mirror session copies: its VXLAN network id names the interface.
+
+    https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_TrafficMirrorSession.html
+    """
+    identity = required(node, "NetworkInterfaceId", draft.findings)
+    number = node.get("VirtualNetworkId")
+    if identity is not None and number is not None:
+        if isinstance(number.value, int) and not isinstance(number.value, bool) and 0 <= number.value <= LAST_VNI:
+            draft.note(number, SESSIONS, identity)
+        else:
+            draft.findings.error(number, f"{shown(number)} is no VXLAN network id: it has 24 bits")
 
 
 def build_reservation(node: Node, draft: Draft) -> None:
@@ -70,6 +86,8 @@ def build(node: Node, draft: Draft) -> None:
         said = _joined(identity, said, _said(other, findings), (node, other), findings)
     for instance in draft.notes(INSTANCES, identity):
         said.setdefault("instance", optional(instance, "InstanceId", findings))
+    numbers = (number.value for number in draft.notes(SESSIONS, identity))
+    said["mirror_vnis"] = tuple(dict.fromkeys(number for number in numbers if isinstance(number, int)))
     interface = NetworkInterface(**({"addresses": (), "groups": ()} | said), interface_id=identity, place=node.place)
     if not interface.addresses:
         findings.warn("no-addresses", node, f"interface {identity} has no addresses: left out")

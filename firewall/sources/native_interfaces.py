@@ -3,11 +3,11 @@
 import re
 
 from firewall.model import Address, Network, NetworkInterface
-from firewall.sources.aws_interfaces import ALWAYS_TRACKED
+from firewall.sources.aws_interfaces import ALWAYS_TRACKED, LAST_VNI
 from firewall.sources.draft import Draft
 from firewall.sources.findings import Findings, Spot
 from firewall.sources.located import Node, entries
-from firewall.sources.native_reading import flag, reference
+from firewall.sources.native_reading import flag, reference, whole_number
 from firewall.sources.reading import address, description, fields, network, sequence, shown, suggestion, text
 from firewall.sources.tracking import TRACKING_KEYS, connection_tracking
 
@@ -22,6 +22,7 @@ INTERFACE_KEYS = (
     "interface_type",
     "prefixes",
     "public_addresses",
+    "mirror_vnis",
     "connection_tracking",
     "name",
     "description",
@@ -73,6 +74,7 @@ def interface(name: str, node: Node, spot: Spot, draft: Draft) -> None:
         _type(found.get("interface_type"), findings),
         _prefixes(found.get("prefixes"), findings),
         tuple(each for each, _ in _listed(found.get("public_addresses"), "203.0.113.10", findings)),
+        mirror_vnis=_vnis(found.get("mirror_vnis"), findings),
     )
     draft.add_interface(eni, spot, addresses)
     if eni.interface_type in ALWAYS_TRACKED:
@@ -97,6 +99,18 @@ def _prefixes(node: Node | None, findings: Findings) -> tuple[Network, ...]:
     """The blocks delegated to the interface; absent is none."""
     items = [] if node is None else sequence(node, findings, "a list such as [10.0.1.16/28]")
     return tuple(block for item in items if (block := network(item, findings)) is not None)
+
+
+def _vnis(node: Node | None, findings: Findings) -> tuple[int, ...]:
+    """VXLAN network ids of the interface's traffic mirror sessions; absent is none."""
+    found = []
+    for item in [] if node is None else sequence(node, findings, "a list such as [1234567]"):
+        number = whole_number(item)
+        if number is None or not 0 <= number <= LAST_VNI:
+            findings.error(item, f"{shown(item)} is no VXLAN network id: write 0 to {LAST_VNI}")
+        else:
+            found.append(number)
+    return tuple(found)
 
 
 def _groups(node: Node, listed: Node | None, draft: Draft) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import pytest
 
 from conntrack import fragments
-from conntrack.fragments import Fate, Reassembly
+from conntrack.fragments import NOWHERE, Fate, Reassembly
 from conntrack.timeouts import effective
 from pcaps.capture import frames_batch
 from tests.conntrack.pieces import (
@@ -26,7 +26,7 @@ LETTERS = {Fate.OPEN: "o", Fate.WHOLE: "w", Fate.LOST: "l"}
 
 
 def reassembly(**changes: str) -> Reassembly:
-    return Reassembly(effective("linux", changes), lambda _: True)
+    return Reassembly(effective("linux", changes))
 
 
 def told(packets: Iterable[bytes], gathers: Reassembly | None = None, **how: int) -> str:
@@ -200,9 +200,15 @@ def test_fragments_held_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_fragments_that_do_not_come_as_far_are_left_alone() -> None:
     packets = batch(pieces(4, "0-16+ 16-64"))
-    gathered = Reassembly(effective("linux", {}), lambda p: p["dst_lo"] == 1).add(packets, 0)
+    gathered = reassembly().add(packets, 0, lambda _: NOWHERE)
     assert not gathered.members
     assert gathered.records is packets.records
+
+
+def test_fragments_seen_at_two_places_have_nothing_to_do_with_each_other() -> None:
+    packets = batch(pieces(4, "0-16+ 16-64"))
+    assert not reassembly().add(packets, 0, lambda row: row).whole
+    assert reassembly().add(packets, 0).whole
 
 
 def test_a_batch_without_fragments_is_handed_through() -> None:

@@ -19,7 +19,7 @@ families = st.sampled_from([4, 6])
 
 
 def reassembly() -> Reassembly:
-    return Reassembly(effective("linux", {}), lambda _: True)
+    return Reassembly(effective("linux", {}))
 
 
 @st.composite

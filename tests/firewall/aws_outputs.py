@@ -67,6 +67,7 @@ EVERYTHING: dict[str, Any] = {
         },
     ],
     "NetworkInterfaces": [ENI | {"Attachment": {"InstanceId": "i-1", "DeviceIndex": 0}}],
+    "TrafficMirrorSessions": [{"NetworkInterfaceId": "eni-1", "VirtualNetworkId": 7654321, "SessionNumber": 1}],
     "Reservations": [{"Instances": [{"InstanceId": "i-1", "NetworkInterfaces": [ENI]}]}],
     "PrefixLists": [
         {

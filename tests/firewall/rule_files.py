@@ -173,6 +173,7 @@ def rule_files(draw: st.DrawFn) -> Tree:
                         interface_type=st.sampled_from(native_interfaces.INTERFACE_TYPES),
                         prefixes=st.lists(blocks, max_size=2),
                         public_addresses=st.just(["203.0.113.10"]),
+                        mirror_vnis=st.lists(st.sampled_from((0, 7, (1 << 24) - 1)), max_size=2),
                         connection_tracking=tracking,
                         name=texts,
                         description=texts,

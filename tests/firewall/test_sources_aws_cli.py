@@ -175,6 +175,7 @@ def test_every_output_may_stand_in_one_file(tmp_path: Path) -> None:
     assert rules.prefix_lists["pl-1"].entries == (ip_network("192.0.2.0/24"),)
     assert (list(rules.vpcs), list(rules.subnets)) == (["vpc-1"], ["subnet-1"])
     assert rules.network_acl_of(rules.interfaces["eni-1"]) is rules.network_acls["acl-1"]
+    assert rules.interfaces["eni-1"].mirror_vnis == (7654321,)
     assert kinds(rules) == ["stale-rule"]
 
 
