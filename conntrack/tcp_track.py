@@ -72,6 +72,8 @@ def open_tcp(entry: Entry, p: Packet, settings: Settings) -> int:
         return BAD_FLAGS
     to = i64(settings["transitions"][ORIGINAL, flag_class, NONE])
     loose = i64(settings["switches"][S_TCP_LOOSE]) != 0
+    if flag_class == CLASS_SYN_ACK and i64(settings["switches"][S_TCP_STATE]) == LIBERAL:
+        to = ESTABLISHED  # the SYN took another way
     if to == INVALID or (to != SYN_SENT and not loose):
         return MID_STREAM
     entry["state"] = NONE

@@ -29,7 +29,7 @@ from firewall.sources.reading import fields, network, sequence, shown, suggestio
 NS = 10**9
 WHEN_KEYS = ("packet", "time", "after")
 _SECONDS = re.compile(r"([0-9]{1,9})(?:\.([0-9]{1,9}))?")
-_EXAMPLE = "{packet: 6, revoke: [web:ingress[0]]}"
+_EXAMPLE = '{packet: 6, revoke: ["web:ingress[0]"]}'
 
 T = TypeVar("T")
 
@@ -169,7 +169,7 @@ def _rules(rules: RuleSet) -> dict[str, Rule]:
 
 
 def _revoke(node: Node, rules: RuleSet, draft: Draft) -> Said | None:
-    """`revoke: [web:ingress[0]]`."""
+    """`revoke: ["web:ingress[0]"]`."""
     found = _named(node, _rules(rules), "rule", draft.findings)
     return Said(revoke(found), f"revoke {_list(each.name for each in found)}") if found else None
 
@@ -254,7 +254,7 @@ def _put_entries(node: Node, rules: RuleSet, draft: Draft) -> Said | None:
 
 
 def _delete_entries(node: Node, rules: RuleSet, draft: Draft) -> Said | None:
-    """`delete_entries: [edge:ingress[100]]`, of one network ACL."""
+    """`delete_entries: ["edge:ingress[100]"]`, of one network ACL."""
     known: dict[str, NetworkAclEntry] = {}
     for acl in rules.network_acls.values():
         for each in (*acl.ingress, *acl.egress):
