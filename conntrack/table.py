@@ -75,6 +75,7 @@ ENTRY = with_other_names(FIELDS, {"tags": "end"})  # SCTP: the tag that each dir
 FREE, LIVE, GONE = 0, 1, 2
 SEEN_REPLY, ASSURED, OPENED_BY_B, UNDECIDED, NOT_TRACKED, AUTO_TRACKED = 1, 2, 4, 8, 16, 32
 RELEASED = 64  # timed out, and not counted any more: only remembered
+WIDENED = 128  # changed rules would leave it untracked, and that was counted
 UNCOUNTED = NOT_TRACKED | RELEASED
 
 FIRST_CAPACITY = 1 << 10

@@ -352,6 +352,10 @@ TOP: Schema = {
         {"anyOf": [PARAMETER, listed(PARAMETER)]},
         examples=[{"OfficeCidr": "203.0.113.0/24"}],
     ),
+    "members_complete": said(
+        "Groups of which the files give every member, whatever else names them.",
+        {"anyOf": [{"const": ALL}, listed(WORD)]},
+    ),
     "silence": {
         **named(
             "Lints that are not told: of all, or of these groups, rules and interfaces.",

@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from firewall.columns import has_ports
-from firewall.labels import ICMP_PROTOCOLS
+from firewall.labels import ICMP_PROTOCOLS, PORT_PROTOCOLS
 from firewall.rows import Judged
+from firewall.verdict import EGRESS, INGRESS
 
 MOST_ATTEMPTS = 100_000  # a scan from forged addresses must not fill the memory
 
@@ -74,6 +75,20 @@ class Attempts:
                 self.groups[key] = Denied(count, reason, capture, frame)
             else:
                 self.ungrouped += count
+
+    def answered_by(self, eni: int, flows: NDArray[np.void]) -> int:
+        """How many of an interface's flows (firewall.flows.FLOW) were opened by an answer to a denied attempt."""
+        if not self.groups:
+            return 0
+        flows = flows[flows["known"] & np.isin(flows["protocol"], PORT_PROTOCOLS)]
+        keys = np.empty(len(flows), KEY)
+        keys["eni"], keys["direction"] = eni, INGRESS + EGRESS - flows["direction"].astype(np.int32)
+        keys["protocol"], keys["icmp_type"], keys["port"] = flows["protocol"], -1, flows["src_port"]
+        for end, other in (("src", "dst"), ("dst", "src")):
+            for half in ("hi", "lo"):
+                keys[f"{end}_{half}"] = flows[f"{other}_{half}"]
+        known = np.array(list(self.groups), f"S{KEY.itemsize}")
+        return int(np.count_nonzero(np.isin(keys.view(f"S{KEY.itemsize}"), known)))
 
     def largest(self, limit: int | None = None) -> list[tuple[Attempt, Denied]]:
         """The groups with most packets, at most `limit`; ties by their first packet."""

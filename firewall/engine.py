@@ -15,7 +15,7 @@ from firewall.choices import IDLE_TIMES, count_choices, told
 from firewall.connections import Connection, read_connection
 from firewall.errors import UsageError
 from firewall.exempt import SERVICES
-from firewall.interfaces import bound_names, chosen_interfaces, need_interface
+from firewall.interfaces import bound_names, chosen_interfaces, need_interface, with_made
 from firewall.judge import (
     BORDER,
     ROWS_A_PACKET,
@@ -34,7 +34,7 @@ from firewall.rows import VERDICT, Judged, VerdictBatch
 from firewall.sources import load_rules
 from firewall.sources.events import load_events
 from firewall.timeline import Timeline
-from firewall.tracked import widened
+from firewall.tracked import change_tracking
 from pcaps.batch import PacketBatch
 from pcaps.capture import Capture, frames_batch
 
@@ -97,7 +97,6 @@ class Firewall:
         `events` change the rules on the way. `tunnel`: whether packets in VXLAN and GENEVE are judged
         (`inner`), what carries them (`outer`), or the first where they were mirrored (`auto`).
         """
-        self.rule_set = rule_set
         self.profile = profile
         self.reading = READINGS[reading]
         self._given = frozenset(settings or {})
@@ -109,6 +108,8 @@ class Firewall:
             raise UsageError(str(error)) from None
         words, bound = bound_names(rule_set, enis)
         self.interfaces = chosen_interfaces(rule_set, words)
+        self.files_interfaces = rule_set.interfaces.keys()
+        rule_set = self.rule_set = with_made(rule_set, self.interfaces)
         owners = {name: chosen_interfaces(rule_set, [word])[0].interface_id for name, word in bound.items()}
         numbers = {eni.interface_id: index for index, eni in enumerate(self.interfaces)}
         self.places = Places(self.interfaces, {name: numbers[owner] for name, owner in owners.items()}, tunnel)
@@ -157,8 +158,8 @@ class Firewall:
         """The host of each interface: under aws its instance, which has an allowance of its own."""
         if self.profile != "aws" or not self.interfaces:
             return [0] * max(len(self.interfaces), 1)
-        names = [eni.instance or eni.interface_id for eni in self.interfaces]
-        return [names.index(name) for name in names]
+        hosts: dict[str, int] = {}
+        return [hosts.setdefault(eni.instance or eni.interface_id, index) for index, eni in enumerate(self.interfaces)]
 
     def _compiled(self, rule_set: RuleSet) -> Policy:
         interfaces = self._interfaces_in(rule_set)
@@ -167,9 +168,9 @@ class Firewall:
     def _enter(self, phase: Phase) -> None:
         """Go on with changed rules; connections stay, unless `on_widen` says otherwise."""
         self._policy = self._compiled(phase.rule_set)
-        if self.profile == "aws" and self.interfaces:
+        if self.settings["untracked"] == "aws" and self.interfaces:
             convert = self.settings["on_widen"] == "convert"
-            self._widened += widened(self._policy, self._table, self._settings, self.clock, convert)
+            self._widened += change_tracking(self._policy, self._table, self._settings, self.clock, convert)
 
     @classmethod
     def from_file(

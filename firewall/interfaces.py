@@ -4,6 +4,7 @@ import os
 import shlex
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from ipaddress import ip_address
 from typing import NamedTuple
 
@@ -15,6 +16,7 @@ from firewall.model import Address, GroupPeer, NetworkInterface, RuleSet
 from pcaps.batch import PacketBatch
 from pcaps.wire import ACK, SYN, TCP
 
+MOST_INTERFACES = 65_535  # an entry of the table has 16 bits for its interface
 SHOWN = 5  # busiest addresses in the message
 
 
@@ -33,7 +35,12 @@ def chosen_interfaces(rules: RuleSet, words: Sequence[str]) -> tuple[NetworkInte
     interface with all groups of the files. Raises UsageError for anything else.
     """
     if not words:
-        return tuple(eni for eni in rules.interfaces.values() if eni.networks)
+        all_known = tuple(eni for eni in rules.interfaces.values() if eni.networks)
+        if len(all_known) > MOST_INTERFACES:
+            raise UsageError(
+                f"{len(all_known):,} interfaces: at most {MOST_INTERFACES:,} at once; choose some with --eni"
+            )
+        return all_known
     found: dict[str, NetworkInterface] = {}
     for word in words:
         address = read_address(word)
@@ -45,6 +52,19 @@ def chosen_interfaces(rules: RuleSet, words: Sequence[str]) -> tuple[NetworkInte
             raise UsageError(f"--eni {word}: no file says its address; write addresses: {{{word}: [10.0.1.10]}} in one")
         found[eni.interface_id] = eni
     return tuple(found.values())
+
+
+def with_made(rules: RuleSet, interfaces: Iterable[NetworkInterface]) -> RuleSet:
+    """The rules with the interfaces that `--eni` made: they are members of the groups that they were given.
+
+    Where the files have no interfaces, nobody knows who else is a member.
+    """
+    made = {
+        eni.interface_id: replace(eni, complete=bool(rules.interfaces))
+        for eni in interfaces
+        if eni.interface_id not in rules.interfaces
+    }
+    return replace(rules, interfaces=rules.interfaces | made) if made else rules
 
 
 def bound_names(rules: RuleSet, words: Sequence[str]) -> tuple[list[str], dict[str, str]]:
@@ -69,10 +89,13 @@ def bound_names(rules: RuleSet, words: Sequence[str]) -> tuple[list[str], dict[s
 
 
 def _with_address(rules: RuleSet, word: str, address: Address) -> NetworkInterface:
-    """The files' interface that has the address, or one made for it, in the subnet that holds it."""
-    for eni in rules.interfaces.values():
-        if any(address in block for block in eni.networks):
-            return eni
+    """The files' interface that has the address, or one made for it, in the subnet that holds it.
+
+    An address inside a delegated prefix that another interface has as its own is that one's.
+    """
+    having = [(block.prefixlen, eni) for eni in rules.interfaces.values() for block in eni.networks if address in block]
+    if having:
+        return max(having, key=lambda pair: pair[0])[1]
     subnet = rules.subnet_holding([address])
     return NetworkInterface(word, (address,), tuple(rules.groups), subnet=None if subnet is None else subnet.subnet_id)
 

@@ -30,7 +30,10 @@ from firewall.policy_kernel import (
     NOT_EXEMPT,
     acl_denies,
     acl_row,
+    exempt_address,
     exempt_service,
+    is_subnet_broadcast,
+    named_rule,
     owner,
     permits,
 )
@@ -46,6 +49,8 @@ BY_ADDRESS = -2  # an end that nothing but the packet's addresses tells
 BROADCAST_V4 = 0xFFFF_FFFF_FFFF  # IPv4-mapped 255.255.255.255
 MULTICAST_V4 = 0xFFFF_E  # upper bits of IPv4-mapped 224.0.0.0/4
 MULTICAST_V6 = 0xFF  # upper bits of ff00::/8
+LINK_LOCAL_V6 = 0xFE80 >> 6  # upper bits of fe80::/10
+LOOPBACK_V4 = 127
 
 
 @kernel
@@ -62,7 +67,7 @@ def judge_stateless(
 ) -> int:
     """The reason of a packet that meets the rules by itself, with no table."""
     rule = permits(policy, eni, direction, p, peer_hi, peer_lo)
-    row["rule"] = max(rule, NO_RULE)
+    row["rule"] = named_rule(rule)
     return by_rule(rule, direction, verdict.RULE)
 
 
@@ -87,7 +92,8 @@ def judge_through(
     https://docs.aws.amazon.com/vpc/latest/userguide/infrastructure-security.html
     """
     entry = acl_row(policy, eni, direction, p, peer_hi, peer_lo)
-    denied = acl_denies(policy, entry)
+    waits = i64(p["fragment_id"]) >= 0 and reading == STATEFUL and exempt_address(policy, eni, p, peer_hi, peer_lo)
+    denied = acl_denies(policy, entry) and not waits
     if direction == INGRESS and denied:
         if reading == STATEFUL:
             note_entry(table, eni, p, settings, now, row)
@@ -126,9 +132,13 @@ def judge_at(
     settings: Settings,
     reading: int,
     now: int,
+    foreign: bool,
     row: Row,
 ) -> int:
-    """Judge a packet at one interface into `row`; returns the verdict."""
+    """Judge a packet at one interface into `row`; returns the verdict.
+
+    `foreign`: the end of the packet on the interface's side is none of its addresses.
+    """
     incoming = direction == INGRESS
     peer_hi = p["src_hi"] if incoming else p["dst_hi"]
     peer_lo = p["src_lo"] if incoming else p["dst_lo"]
@@ -139,21 +149,26 @@ def judge_at(
         reason = verdict.EXEMPTED
     elif i64(p["bad_ip_checksum"]) != 0 and i64(settings["switches"][S_IP_CHECKSUM]) != 0:
         reason = verdict.BAD_HEADER
-    elif not_delivered(p, i64(p["family"]), policy):
+    elif not_delivered(p, eni, policy):
         reason = verdict.NOT_DELIVERED
+    elif foreign and fails_check(p, eni, incoming, policy):
+        reason = verdict.SOURCE_DEST_CHECK
     else:
         reason = judge_through(p, eni, direction, peer_hi, peer_lo, policy, table, settings, reading, now, row)
     return finish_row(row, eni, direction, reason, policy)
 
 
 @kernel
-def not_delivered(p: Packet, family: int, policy: Policy) -> bool:
+def not_delivered(p: Packet, eni: int, policy: Policy) -> bool:
     """A VPC delivers neither broadcast nor multicast; listener reports are the hosts' own business.
 
     https://docs.aws.amazon.com/vpc/latest/userguide/subnet-sizing.html
     """
-    if not policy.aws or not is_group_address(family, p["dst_hi"], p["dst_lo"]):
+    family = i64(p["family"])
+    if not policy.aws:
         return False
+    if not is_group_address(family, p["dst_hi"], p["dst_lo"]):
+        return is_subnet_broadcast(policy, eni, family, p["dst_lo"])
     return not (i64(p["protocol"]) == ICMPV6 and is_untracked_icmpv6(i64(p["src_port"])))
 
 
@@ -178,12 +193,27 @@ def clear_row(row: Row, packet: int) -> None:
 
 
 @kernel
-def fails_check(p: Packet, eni: int, policy: Policy) -> bool:
-    """True if an interface may not send from, or receive for, an address that is not its own.
+def fails_check(p: Packet, eni: int, incoming: bool, policy: Policy) -> bool:
+    """True if an interface may not send from, or receive for, an address that no file says is its own.
 
+    Link-local addresses are every interface's, and before it has one it sends from the unspecified address.
     https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_ModifyNetworkInterfaceAttribute.html
     """
-    return not i64(policy.forwards[eni]) and not is_group_address(i64(p["family"]), p["dst_hi"], p["dst_lo"])
+    if i64(policy.forwards[eni]):
+        return False
+    hi = p["dst_hi"] if incoming else p["src_hi"]
+    lo = p["dst_lo"] if incoming else p["src_lo"]
+    if i64(p["family"]) == 6:
+        return i64(hi >> np.uint64(54)) != LINK_LOCAL_V6 and not (hi == 0 and lo == 0)
+    return i64(lo & np.uint64(0xFFFF_FFFF)) != 0
+
+
+@kernel
+def is_loopback(family: int, hi: np.uint64, lo: np.uint64) -> bool:
+    """127.0.0.0/8 (RFC 1122 section 3.2.1.3), ::1 (RFC 4291 section 2.5.3)."""
+    if family == 4:
+        return i64(lo >> np.uint64(24)) & 0xFF == LOOPBACK_V4
+    return bool(hi == 0 and i64(lo) == 1)
 
 
 @kernel
@@ -217,8 +247,9 @@ def judge_packet(
         reason = verdict.NOT_DELIVERED if policy.aws and to_many else verdict.OTHER_INTERFACE
         finish_row(row, NOBODY, NO_DIRECTION, reason, policy)
         return 1
-    if sender == receiver:
-        finish_row(row, sender, NO_DIRECTION, verdict.LOCAL, policy)
+    looped = is_loopback(i64(p["family"]), p["src_hi"], p["src_lo"])
+    if sender == receiver or (looped and is_loopback(i64(p["family"]), p["dst_hi"], p["dst_lo"])):
+        finish_row(row, max(sender, receiver), NO_DIRECTION, verdict.LOCAL, policy)
         return 1
     count = 0
     said = ALLOW
@@ -231,10 +262,9 @@ def judge_packet(
         direction = INGRESS if station else EGRESS
         if said == DENY:
             finish_row(row, eni, INGRESS, verdict.DROPPED_AT_SENDER, policy)
-        elif eni != (target if station else source) and fails_check(p, eni, policy):
-            said = finish_row(row, eni, direction, verdict.SOURCE_DEST_CHECK, policy)
         else:
-            said = judge_at(p, eni, direction, policy, table, settings[eni], reading, now, row)
+            foreign = eni != (target if station else source)
+            said = judge_at(p, eni, direction, policy, table, settings[eni], reading, now, foreign, row)
         count += 1
     return count
 
@@ -254,7 +284,8 @@ def fragment_place(policy: Policy, packets: NDArray[np.void], ends: NDArray[np.i
         receiver = receiver if i64(ends[index, 1]) == BY_ADDRESS else i64(ends[index, 1])
     if sender == receiver:
         return NOBODY
-    if sender == NOBODY and acl_denies(policy, acl_row(policy, receiver, INGRESS, p, p["src_hi"], p["src_lo"])):
+    stopped = sender == NOBODY and not exempt_address(policy, receiver, p, p["src_hi"], p["src_lo"])
+    if stopped and acl_denies(policy, acl_row(policy, receiver, INGRESS, p, p["src_hi"], p["src_lo"])):
         return NOBODY
     return (sender + 1) << 16 | (receiver + 1)
 

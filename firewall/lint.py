@@ -184,7 +184,7 @@ class Linted(NamedTuple):
 def lint(rule_set: RuleSet, interfaces: tuple[NetworkInterface, ...] | None = None) -> Linted:
     """All findings about a rule set, seen from its interfaces (or others instead)."""
     material = Material(rule_set, interfaces)
-    sieve = _Sieve(rule_set.silenced)
+    sieve = _Sieve(rule_set.silenced, {group.name: group.group_id for group in rule_set.groups.values()})
     told = [finding for row in LINTS for finding in sieve.told(row.name, row.check(material))]
     told += sieve.told(UNUSED_SILENCE, list(_unused_silences(rule_set.silenced, sieve.used)))
     return Linted(tuple(told), dict(sieve.silenced))
@@ -193,15 +193,22 @@ def lint(rule_set: RuleSet, interfaces: tuple[NetworkInterface, ...] | None = No
 class _Sieve:
     """Keeps back the findings that are silenced, and which words did so."""
 
-    def __init__(self, silences: Mapping[str, tuple[str, ...]]) -> None:
+    def __init__(self, silences: Mapping[str, tuple[str, ...]], groups: Mapping[str, str]) -> None:
         self._silences = silences
+        self._groups = groups
         self.used: set[tuple[str, str]] = set()
         self.silenced: Counter[str] = Counter()
+
+    def _by_id(self, word: str) -> str:
+        """The same name with its group's id, as reports write it."""
+        group, sign, rest = word.partition(":")
+        return self._groups.get(group, group) + sign + rest
 
     def told(self, name: str, findings: Iterable[Finding]) -> Iterator[Finding]:
         """The findings of a lint that are not silenced."""
         for finding in findings:
-            words = [word for word in self._silences.get(name, ()) if word in (EVERY_NAME, *finding.names)]
+            known = (EVERY_NAME, *finding.names)
+            words = [word for word in self._silences.get(name, ()) if word in known or self._by_id(word) in known]
             self.used.update((name, word) for word in words)
             if words:
                 self.silenced[name] += 1

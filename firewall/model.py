@@ -275,6 +275,8 @@ class RuleSet:
     subnets: dict[str, Subnet] = field(default_factory=dict)
     network_acls: dict[str, NetworkAcl] = field(default_factory=dict)
     allowance: int | None = None  # connections that one instance may have tracked; None: not limited
+    #: groups and prefix lists that may have members or entries which no file says
+    incomplete: frozenset[str] = frozenset()
     #: lint name -> the names of groups, rules or interfaces that it is not told of; `all` is every one
     silenced: dict[str, tuple[str, ...]] = field(default_factory=dict)
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from conntrack.outcome import CAUSES
 from firewall import verdict
 from firewall.access_list import ALL_PORTS, HALF, LOW, Arrays, Builder, Item, Span, Spans, address_spans, service_spans
+from firewall.errors import UsageError
 from firewall.exempt import ANY_PROTOCOL, EXEMPTIONS, SERVICES, Exemption, exemption_address, reserved
 from firewall.model import (
     ALL_PROTOCOLS,
@@ -34,6 +35,7 @@ from pcaps.batch import IPV4_PREFIX, STATUS_NAMES
 DIRECTIONS: tuple[Direction, Direction] = ("ingress", "egress")
 EVERYWHERE = {4: ip_network("0.0.0.0/0"), 6: ip_network("::/0")}
 NO_LIST = -1
+MOST_RULES = 20_000  # of one interface and direction; sets of rules grow with their square
 NO_RULE_KNOWN = -1
 
 # --- what an undecodable packet is called; OK and the transport's troubles are judged ------------------
@@ -86,11 +88,13 @@ class Policy(NamedTuple):
     `owners`: every block of interface addresses in order, with its interface. `group_lists` and `acl_lists`:
     int64[interface, direction - 1], the access list (`firewall.access_list`) of its security groups and of
     its subnet's network ACL, NO_LIST where it has none. `subnets`: the subnets' blocks; those of interface i
-    are subnets[subnet_starts[i]:subnet_starts[i + 1]]. `reserved`, by interface in the same way: rows as in
-    `exemptions` for addresses inside its VPC and subnet. Both are empty under linux.
+    and family f (0: IPv4) are subnets[subnet_starts[2i + f]:subnet_starts[2i + f + 1]]. `reserved`: rows as in
+    `exemptions` for addresses inside its VPC and subnet, reserved[reserved_starts[i]:reserved_starts[i + 1]];
+    empty under linux, as `exemptions` is.
     `forwards`: uint8[interface], 1 where its source/destination check is off.
     `open_ways`: uint8[interface, direction - 1, family (0: IPv4), protocol (0: TCP, 1: UDP)], 1 where
-    everything is allowed from or to anywhere. `auto_tracked`: peers whose connections are always tracked.
+    everything is allowed from or to anywhere. `auto_tracked`: peers whose connections are always tracked,
+    those of family f are auto_tracked[auto_starts[f]:auto_starts[f + 1]].
     """
 
     owners: NDArray[np.void]
@@ -106,6 +110,7 @@ class Policy(NamedTuple):
     forwards: NDArray[np.uint8]
     open_ways: NDArray[np.uint8]
     auto_tracked: NDArray[np.void]
+    auto_starts: NDArray[np.int64]
     status_reasons: NDArray[np.uint8]
     cause_reasons: NDArray[np.uint8]
     reason_verdicts: NDArray[np.uint8]
@@ -136,10 +141,13 @@ def reach(peer: object, rules: RuleSet) -> Reach:
         case GroupPeer(group_id):
             members = [eni for eni in rules.interfaces.values() if group_id in eni.groups]
             networks = tuple(network for eni in members for network in eni.networks)
-            return Reach(networks, bool(members) and all(eni.complete for eni in members))
+            known_all = bool(members) and all(eni.complete for eni in members)
+            return Reach(networks, known_all and group_id not in rules.incomplete)
         case PrefixListPeer(prefix_list_id):
             known = rules.prefix_lists.get(prefix_list_id)
-            return Reach((), complete=False) if known is None else Reach(known.entries)
+            if known is None:
+                return Reach((), complete=False)
+            return Reach(known.entries, prefix_list_id not in rules.incomplete)
         case UnknownPeer():
             return Reach((), complete=False)
     return Reach((peer,))  # type: ignore[arg-type]  # what is left of a Peer is a block
@@ -200,6 +208,11 @@ class Compiler:
             all4, all6 = (address_spans([EVERYWHERE[version]], version) for version in (4, 6))
             every = service_spans(ALL_PROTOCOLS, None, ANY, ANY, reads_ports=False)
             items.append(Item(NO_RULE_KNOWN, every, all4, all6, unknown=True))
+        if len(items) > MOST_RULES:
+            raise UsageError(
+                f"{len(items):,} {direction} rules stand on one interface: at most {MOST_RULES:,} are judged"
+                " (AWS allows 1,000)"
+            )
         return self.builder.add(items)
 
     def group_lists(self, eni: NetworkInterface) -> tuple[int, ...]:
@@ -275,7 +288,8 @@ def compile_policy(
     """
     compiler = Compiler(rule_set, rules, entries, profile)
     aws = profile == "aws"
-    subnets = [address_blocks(rule_set, eni) for eni in interfaces]
+    subnets = [spans for eni in interfaces for spans in by_family(subnet_blocks(rule_set, eni))]
+    auto_tracked = by_family(rule_set.auto_tracked)
     reserved_rows = [list(reserved(rule_set, eni)) if aws else [] for eni in interfaces]
     group_lists = [compiler.group_lists(eni) for eni in interfaces]
     acl_lists = [compiler.acl_lists(eni) if entries else (NO_LIST, NO_LIST) for eni in interfaces]
@@ -292,22 +306,23 @@ def compile_policy(
         aws=aws,
         forwards=np.array([not eni.source_dest_check for eni in interfaces], np.uint8),
         open_ways=np.array([compiler.open_ways(eni) for eni in interfaces], np.uint8).reshape(-1, 2, 2, 2),
-        auto_tracked=span_array(sorted(both_families(rule_set.auto_tracked))),
+        auto_tracked=np.concatenate([span_array(spans) for spans in auto_tracked]),
+        auto_starts=starts(auto_tracked),
         status_reasons=np.array([STATUS_REASONS.get(name, JUDGED) for name in STATUS_NAMES], np.uint8),
         cause_reasons=np.array([CAUSE_REASONS[cause.word] for cause in CAUSES], np.uint8),
         reason_verdicts=np.array(verdict.REASON_VERDICTS, np.uint8),
     )
 
 
-def both_families(networks: Sequence[Network]) -> Spans:
-    """Blocks of both families as disjoint spans."""
-    return address_spans(networks, 4) + address_spans(networks, 6)
+def by_family(networks: Sequence[Network]) -> tuple[Spans, Spans]:
+    """Blocks as disjoint spans, IPv4's and IPv6's: an IPv4-mapped IPv6 address is in no IPv4 block."""
+    return address_spans(networks, 4), address_spans(networks, 6)
 
 
-def address_blocks(rule_set: RuleSet, eni: NetworkInterface) -> list[Span]:
+def subnet_blocks(rule_set: RuleSet, eni: NetworkInterface) -> tuple[Network, ...]:
     """The blocks of the interface's subnet: inside them no network ACL is met."""
     subnet = rule_set.subnet_of(eni)
-    return [] if subnet is None else sorted(both_families(subnet.cidrs))
+    return () if subnet is None else subnet.cidrs
 
 
 def starts(parts: Sequence[Sequence[object]]) -> NDArray[np.int64]:

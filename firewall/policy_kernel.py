@@ -11,7 +11,8 @@ from pcaps.wire import ICMP, ICMPV6, TCP, UDP
 
 NOBODY = -1
 NO_RULE = -1
-UNKNOWN_PEER = -2  # no rule matches, but one could: its peer's members are unknown
+UNKNOWN_PEER = -2  # and below: no rule matches, but one could, whose peer's members are unknown
+FIRST_UNKNOWN = -3  # less the number of that rule
 NOT_EXEMPT = -1
 NO_ENTRY = -1  # no network ACL stands in the way
 
@@ -62,6 +63,31 @@ def in_spans(spans: NDArray[np.void], start: int, stop: int, hi: np.uint64, lo: 
     """True if the address lies in one of the disjoint, ordered spans[start:stop]."""
     at = first_not_below(spans, start, stop, hi, lo)
     return at < stop and not below(hi, lo, spans[at]["low_hi"], spans[at]["low_lo"])
+
+
+@kernel
+def always_tracked(policy: Policy, family: int, hi: np.uint64, lo: np.uint64) -> bool:
+    """True if AWS tracks the peer's connections whatever the rules."""
+    at = 0 if family == 4 else 1
+    return in_spans(policy.auto_tracked, i64(policy.auto_starts[at]), i64(policy.auto_starts[at + 1]), hi, lo)
+
+
+@kernel
+def in_subnet(policy: Policy, eni: int, family: int, hi: np.uint64, lo: np.uint64) -> bool:
+    """True if the address lies in the interface's subnet, as far as its blocks are stated."""
+    at = 2 * eni + (0 if family == 4 else 1)
+    return in_spans(policy.subnets, i64(policy.subnet_starts[at]), i64(policy.subnet_starts[at + 1]), hi, lo)
+
+
+@kernel
+def is_subnet_broadcast(policy: Policy, eni: int, family: int, lo: np.uint64) -> bool:
+    """True for the last IPv4 address of the interface's subnet (RFC 919 section 7)."""
+    if family != 4:
+        return False
+    for at in range(i64(policy.subnet_starts[2 * eni]), i64(policy.subnet_starts[2 * eni + 1])):
+        if policy.subnets[at]["high_lo"] == lo:
+            return True
+    return False
 
 
 @kernel
@@ -189,7 +215,7 @@ def untracked_rule(
         return NO_RULE
     if not i64(policy.open_ways[eni, 2 - direction, 0 if family == 4 else 1, 0 if protocol == TCP else 1]):
         return NO_RULE
-    if in_spans(policy.auto_tracked, 0, len(policy.auto_tracked), peer_hi, peer_lo):
+    if always_tracked(policy, family, peer_hi, peer_lo):
         return NO_RULE
     return open_to_anywhere(policy, eni, direction, family, service)
 
@@ -198,12 +224,20 @@ def untracked_rule(
 def permits(policy: Policy, eni: int, direction: int, p: Packet, peer_hi: np.uint64, peer_lo: np.uint64) -> int:
     """The first rule of the interface and direction that allows the packet.
 
-    NO_RULE if none does, UNKNOWN_PEER if none does but a rule with unknown members might.
+    NO_RULE if none does; if none does but a rule with unknown members might, FIRST_UNKNOWN less its number,
+    UNKNOWN_PEER where even the rule is unknown.
     """
     row = first_row(policy.access, i64(policy.group_lists[eni, direction - 1]), p, peer_hi, peer_lo)
     if row == NO_RULE:
         return NO_RULE
-    return UNKNOWN_PEER if i64(policy.access.rows[row]["unknown"]) else i64(policy.access.rows[row]["rule"])
+    rule = i64(policy.access.rows[row]["rule"])
+    return FIRST_UNKNOWN - rule if i64(policy.access.rows[row]["unknown"]) else rule
+
+
+@kernel
+def named_rule(permitted: int) -> int:
+    """The rule that an answer of `permits` is about: the one that allows, or that might; or NO_RULE."""
+    return FIRST_UNKNOWN - permitted if permitted <= UNKNOWN_PEER else permitted
 
 
 @kernel
@@ -217,8 +251,7 @@ def acl_row(policy: Policy, eni: int, direction: int, p: Packet, peer_hi: np.uin
     number = i64(policy.acl_lists[eni, direction - 1])
     if number == NO_LIST:
         return NO_ENTRY
-    start, stop = i64(policy.subnet_starts[eni]), i64(policy.subnet_starts[eni + 1])
-    if in_spans(policy.subnets, start, stop, peer_hi, peer_lo):
+    if in_subnet(policy, eni, i64(p["family"]), peer_hi, peer_lo):
         return NO_ENTRY
     return first_row(policy.access, number, p, peer_hi, peer_lo)
 
@@ -252,6 +285,21 @@ def exempt_in(
         if i64(row["any"]) != 0 or (row["hi"] == peer_hi and row["lo"] == peer_lo):
             return i64(row["service"])
     return NOT_EXEMPT
+
+
+@kernel
+def exempt_address(policy: Policy, eni: int, p: Packet, peer_hi: np.uint64, peer_lo: np.uint64) -> bool:
+    """True if traffic with this peer might be exempt, by what ports a later fragment does not show."""
+    for at in range(i64(policy.reserved_starts[eni]), i64(policy.reserved_starts[eni + 1])):
+        row = policy.reserved[at]
+        if row["hi"] == peer_hi and row["lo"] == peer_lo and i64(row["family"]) == i64(p["family"]):
+            return True
+    for at in range(len(policy.exemptions)):
+        row = policy.exemptions[at]
+        same = row["hi"] == peer_hi and row["lo"] == peer_lo and i64(row["any"]) == 0
+        if same and i64(row["family"]) == i64(p["family"]):
+            return True
+    return False
 
 
 @kernel

@@ -14,13 +14,16 @@ from conntrack.outcome import BAD_FLAGS, BAD_HEADER, EXPIRED, FRAGMENT, MID_STRE
 from conntrack.states import ESTABLISHED, INVALID, NEW, RELATED, UNTRACKED
 from conntrack.table import (
     AUTO_TRACKED,
+    GONE,
     LATE,
     LIVE,
     NOT_TRACKED,
     OPENED_BY_B,
-    UNCOUNTED,
+    RELEASED,
     UNDECIDED,
     USED,
+    WIDENED,
+    Entry,
     FlowTable,
     count_tracked,
     has_room,
@@ -39,12 +42,21 @@ from conntrack.track import confirm, remember_untracked, track
 from firewall import verdict
 from firewall.access_list import PROTOCOL_SHIFT
 from firewall.policy import Policy
-from firewall.policy_kernel import NO_RULE, UNKNOWN_PEER, in_spans, owner, permits, service_number, untracked_rule
+from firewall.policy_kernel import (
+    NO_RULE,
+    UNKNOWN_PEER,
+    always_tracked,
+    named_rule,
+    owner,
+    permits,
+    service_number,
+    untracked_rule,
+)
 from firewall.verdict import EGRESS, INGRESS
 from pcaps.accelerate import entry_kernel, i64, kernel
 from pcaps.batch import Packet
 from pcaps.icmp_quote import is_icmp_error
-from pcaps.wire import ICMP, ICMPV6, TCP
+from pcaps.wire import ACK, FIN, ICMP, ICMPV6, RST, SYN, TCP
 
 Row = Any  # one record of firewall.rows.VERDICT
 
@@ -60,7 +72,7 @@ def by_rule(rule: int, direction: int, allowed: int) -> int:
     """The reason that follows from `permits`; `allowed` is that of a rule."""
     if rule >= 0:
         return allowed
-    return verdict.UNDECIDABLE if rule == UNKNOWN_PEER else no_rule(direction)
+    return verdict.UNDECIDABLE if rule <= UNKNOWN_PEER else no_rule(direction)
 
 
 @kernel
@@ -78,8 +90,8 @@ def admit(
     if full or table.counts[USED] >= room(len(entries)):
         return NO_SLOT, verdict.TABLE_FULL
     # The later packets of an undecidable flow are as undecidable as its first.
-    undecided = rule == UNKNOWN_PEER
-    return confirm(table, NO_RULE if undecided else rule, marks | (UNDECIDED if undecided else 0)), reason
+    undecided = rule <= UNKNOWN_PEER
+    return confirm(table, named_rule(rule), marks | (UNDECIDED if undecided else 0)), reason
 
 
 @kernel
@@ -136,6 +148,12 @@ def left_untracked(
 
 
 @kernel
+def opens_anew(p: Packet) -> bool:
+    """A SYN: whether its connection is tracked is decided again, the rules may be others by now."""
+    return i64(p["protocol"]) == TCP and i64(p["tcp_flags"]) & (SYN | ACK | RST | FIN) == SYN
+
+
+@kernel
 def judge_tracked(
     p: Packet,
     eni: int,
@@ -151,6 +169,9 @@ def judge_tracked(
     """The reason of a packet under connection tracking; fills the row's state, flow and rule."""
     entries = table.entries
     ct_state, slot, cause = track(table, eni, p, settings, now)
+    if ct_state == UNTRACKED and slot != NO_SLOT and opens_anew(p):
+        entries[slot]["use"] = GONE
+        ct_state, slot, cause = track(table, eni, p, settings, now)
     if is_first_packet(ct_state, slot, cause, table):
         untracked = left_untracked(p, eni, direction, peer_hi, peer_lo, policy, table, settings, now)
         if untracked != NO_SLOT:
@@ -163,7 +184,7 @@ def judge_tracked(
         if ct_state == NEW:
             if rule == NO_RULE and cause == EXPIRED and i64(p["protocol"]) in (TCP, ICMP, ICMPV6):
                 table.counts[LATE] += 1
-            automatic = in_spans(policy.auto_tracked, 0, len(policy.auto_tracked), peer_hi, peer_lo)
+            automatic = always_tracked(policy, i64(p["family"]), peer_hi, peer_lo)
             slot, reason = admit(table, slot, rule, reason, AUTO_TRACKED if automatic else 0, settings, now)
     elif ct_state in (ESTABLISHED, RELATED):
         rule = i64(entries[slot]["rule"])
@@ -175,7 +196,7 @@ def judge_tracked(
     else:
         reason = i64(policy.cause_reasons[cause])
     row["ct_state"] = ct_state
-    row["rule"] = NO_RULE if reason == verdict.TABLE_FULL else max(rule, NO_RULE)
+    row["rule"] = NO_RULE if reason == verdict.TABLE_FULL else named_rule(rule)
     if slot != NO_SLOT and i64(entries[slot]["use"]) == LIVE:
         row["flow"] = entries[slot]["flow"]
         if i64(entries[slot]["protocol"]) == TCP and not i64(entries[slot]["status"]) & NOT_TRACKED:
@@ -184,25 +205,44 @@ def judge_tracked(
 
 
 @entry_kernel
-def widened(policy: Policy, table: FlowTable, settings: NDArray[np.void], now: int, convert: bool) -> int:
-    """How many tracked connections the rules, as they are now, would leave untracked; `convert` leaves them so."""
+def change_tracking(policy: Policy, table: FlowTable, settings: NDArray[np.void], now: int, convert: bool) -> int:
+    """After a change of the rules: how many tracked connections they would leave untracked now, each counted once.
+
+    `convert` leaves them so. What is untracked but would be tracked now is forgotten where it has no handshake
+    (UDP): its next packet is decided anew. TCP's is with its next SYN, since AWS interrupts the old one.
+    """
     found = 0
     for slot in range(len(table.entries) - 1):
         entry = table.entries[slot]
-        if i64(entry["use"]) != LIVE or i64(entry["expires"]) <= now or i64(entry["status"]) & UNCOUNTED:
+        status = i64(entry["status"])
+        if i64(entry["use"]) != LIVE or i64(entry["expires"]) <= now or status & (RELEASED | WIDENED):
             continue
-        by_b = i64(entry["status"]) & OPENED_BY_B != 0
-        from_a = owner(policy.owners, i64(entry["family"]), entry["a_hi"], entry["a_lo"]) == i64(entry["eni"])
-        direction = INGRESS if from_a == by_b else EGRESS
-        port = i64(entry["a_port"] if by_b else entry["b_port"])
-        protocol, family = i64(entry["protocol"]), i64(entry["family"])
-        peer_hi = entry["b_hi"] if from_a else entry["a_hi"]
-        peer_lo = entry["b_lo"] if from_a else entry["a_lo"]
-        service = protocol << PROTOCOL_SHIFT | port
-        if untracked_rule(policy, i64(entry["eni"]), direction, family, protocol, service, peer_hi, peer_lo) != NO_RULE:
+        untracked = opened_untracked(policy, entry)
+        if status & NOT_TRACKED:
+            if not untracked and i64(entry["protocol"]) != TCP:
+                entry["use"] = GONE
+        elif untracked:
             found += 1
+            entry["status"] = status | WIDENED
             if convert:
                 count_tracked(table, entry, -1)
-                entry["status"] = i64(entry["status"]) | NOT_TRACKED
+                entry["status"] = status | NOT_TRACKED
                 remember_untracked(entry, settings[i64(entry["eni"])], now)
     return found
+
+
+@kernel
+def opened_untracked(policy: Policy, entry: Entry) -> bool:
+    """True if the rules would leave an entry's connection untracked, by its first packet.
+
+    Whether that came in or went out is told by whose address opened it.
+    """
+    by_b = i64(entry["status"]) & OPENED_BY_B != 0
+    family, protocol = i64(entry["family"]), i64(entry["protocol"])
+    from_a = owner(policy.owners, family, entry["a_hi"], entry["a_lo"]) == i64(entry["eni"])
+    direction = INGRESS if from_a == by_b else EGRESS
+    service = protocol << PROTOCOL_SHIFT | i64(entry["a_port"] if by_b else entry["b_port"])
+    peer_hi = entry["b_hi"] if from_a else entry["a_hi"]
+    peer_lo = entry["b_lo"] if from_a else entry["a_lo"]
+    eni = i64(entry["eni"])
+    return untracked_rule(policy, eni, direction, family, protocol, service, peer_hi, peer_lo) != NO_RULE

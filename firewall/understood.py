@@ -141,7 +141,7 @@ def understand(
     """
     quotas = read_limits(limits)
     rule_set = load_rules(*files)
-    shown = chosen_interfaces(rule_set, enis)
+    shown = chosen_interfaces(rule_set, enis) if enis else tuple(rule_set.interfaces.values())
     everyone = tuple({eni.interface_id: eni for eni in (*rule_set.interfaces.values(), *shown)}.values())
     linted = lint(rule_set, everyone)
     seen = Understood(

@@ -9,7 +9,7 @@ from conntrack.tcp import ENDED, STATES
 from conntrack.timeouts import effective
 from firewall.flows import largest
 from firewall.interfaces import busiest_text, unattached_groups
-from firewall.labels import Labels, address_text, encodable, flow_text
+from firewall.labels import Labels, address_text, counted, encodable, flow_text
 from firewall.model import TCP, NetworkAclEntry, NetworkInterface, Rule
 from firewall.summary import Summary
 from firewall.timeline import Applied
@@ -227,9 +227,31 @@ def _rule_warnings(firewall: "Firewall", summary: Summary) -> Iterator[str]:
     if groups:
         more = f" and {len(groups) - MOST_GROUPS:,} more" if len(groups) > MOST_GROUPS else ""
         names = ", ".join(groups[:MOST_GROUPS]) + more
-        yield f"on no interface, so these rules admit nothing: security group {names}"
+        yield f"on no interface that the files describe, so these rules admit nothing here: security group {names}"
+    answered = sum(summary.attempts.answered_by(eni, flows.table) for eni, flows in enumerate(summary.flows))
+    if answered:
+        yield (
+            f"{counted(answered, 'connection')} opened by an answer to an attempt that was denied: the capture holds"
+            " answers that would not exist had these rules been in force; --set tcp_loose=0 lets no TCP answer open one"
+        )
+    for eni in firewall.interfaces:
+        if eni.interface_id not in firewall.files_interfaces:
+            yield from _made_by_hand(eni, firewall)
+    judged = int(summary.by_interface[1:].sum())
+    if summary.first_packets is not None and not judged and not any(w.kind == "eni-unseen" for w in firewall.warnings):
+        yield f"no packet goes to or from an interface of the rules; {busiest_text(summary.first_packets)}"
     for warning in firewall.warnings:
         if warning.kind != "eni-unseen":
             yield str(warning)
         elif summary.first_packets is not None:  # where no packet came, that is what to say
             yield f"{warning}; {busiest_text(summary.first_packets)}"
+
+
+def _made_by_hand(eni: NetworkInterface, firewall: "Firewall") -> Iterator[str]:
+    """What an address that no file knows was taken for, where the files have interfaces or network ACLs."""
+    rules = firewall.rule_set
+    if firewall.files_interfaces:
+        groups = ", ".join(rules.groups[group].name for group in eni.groups if group in rules.groups)
+        yield f"--eni {eni.interface_id}: no interface of the files has this address; judged with all groups: {groups}"
+    if rules.network_acls and rules.network_acl_of(eni) is None:
+        yield f"--eni {eni.interface_id}: in no subnet that the files describe, so no network ACL is evaluated for it"

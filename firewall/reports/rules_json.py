@@ -179,7 +179,7 @@ def _peer(seen: Understood, peer: Peer) -> dict[str, Any]:
                 "known": bool(known.interfaces) or peer.stale,
                 "interfaces": len(known.interfaces),
                 "addresses": known.addresses,
-                "complete": known.complete,
+                "complete": known.complete and (bool(known.interfaces) or peer.stale),
                 "peering": None if peer.peering is None else peer.peering.peering_id,
                 "stale": peer.stale,
             }

@@ -143,6 +143,7 @@ def _acl_entries(page: Page, result: Result) -> None:
         page.heading("By network ACL entry")
         columns = (Column("entry"), Column("says", wraps=True), number("let through"), number("denied"))
         page.table(columns, [(entry.name, f"{entry.action} {rule_text(entry)}", *counts) for entry, *counts in found])
+        page.line("  let through: rows that no security group was asked about; the others count by their rules")
 
 
 def _changes(page: Page, result: Result) -> None:

@@ -37,8 +37,18 @@ NOT_READ = {
     "NatGateways": "describe-nat-gateways is not read: their interfaces stand in describe-network-interfaces",
     "VpcEndpoints": "describe-vpc-endpoints is not read: their interfaces stand in describe-network-interfaces",
     "Addresses": "Elastic IP addresses match no rule: leave describe-addresses out",
+    "Tags": "describe-tags says nothing about rules: leave it out",
+    "events": "this is a timeline of changes: give it with --events",
     "lineage": "Terraform's own state file is not read: give the output of terraform show -json",
 }
+
+
+def _unknown(key: str) -> str:
+    """What a file that is told by none of its keys may be."""
+    near = suggestion(key, _KNOWN_KEYS)
+    if near.startswith("did you mean"):
+        return f"unknown key {quoted(key)}: {near}"
+    return f"unknown key {quoted(key)}: no rule file that eniwall reads (docs/rules.md lists them), leave it out"
 
 
 def load_rules(*paths: str | Path) -> RuleSet:
@@ -83,7 +93,7 @@ def _format(root: Node, findings: Findings) -> Format | None:
         findings.error(root, "keys of several formats stand in one file: write two files and give both")
     elif root.value:
         key = next(iter(root.value))
-        findings.error(root.key(key), f"unknown key {quoted(key)}: {suggestion(key, _KNOWN_KEYS)}")
+        findings.error(root.key(key), _unknown(key))
     else:
         findings.error(root, "the file is empty: write security_groups: and the groups below it")
     return None

@@ -105,7 +105,9 @@ class _Account:
             from botocore.exceptions import BotoCoreError, ClientError
             from botocore.parsers import ResponseParserError
         except ImportError:
-            raise UsageError("import needs the package boto3: pip install 'eniwall[aws]'") from None
+            raise UsageError(
+                "import needs the package boto3: pip install '.[aws]' in eniwall's folder, or boto3 alone"
+            ) from None
         # The parser lets a ValueError through where a number of an answer is none.
         self.errors = (BotoCoreError, ClientError, ResponseParserError, ValueError)
         try:

@@ -67,6 +67,8 @@ def build(root: Node, draft: Draft) -> None:
     """Read everything in the file."""
     if root.get("NextToken") is not None:
         draft.findings.warn("more-pages", root.key("NextToken"), "NextToken is set: this output is not the whole list")
+        if root.get(aws_interfaces.INTERFACES) is not None or root.get("Reservations") is not None:
+            draft.more_interfaces = True
     for output in OUTPUTS:
         for node in items(root, output.key, draft.findings):
             output.build(node, draft)

@@ -27,7 +27,15 @@ INTERFACES, INSTANCES, SESSIONS = "NetworkInterfaces", "Instances", "TrafficMirr
 LAST_VNI = (1 << 24) - 1  # RFC 7348 section 5
 
 # InterfaceType of the services on the page above that have interfaces of their own.
-ALWAYS_TRACKED = ("natGateway", "network_load_balancer", "vpc_endpoint", "lambda", "global_accelerator_managed")
+# The API's reference says natGateway, its output nat_gateway.
+ALWAYS_TRACKED = (
+    "natGateway",
+    "nat_gateway",
+    "network_load_balancer",
+    "vpc_endpoint",
+    "lambda",
+    "global_accelerator_managed",
+)
 
 
 # --- what files say of one interface ----------------------------------------------------------------------
@@ -93,7 +101,7 @@ def build(node: Node, draft: Draft) -> None:
         findings.warn("no-addresses", node, f"interface {identity} has no addresses: left out")
         return
     if interface.interface_type in ALWAYS_TRACKED:
-        draft.auto_tracked += [each for each in interface.networks if each not in draft.auto_tracked]
+        draft.auto_tracked += interface.networks
     elif not interface.groups:
         findings.warn("no-groups", node, f"interface {identity} has no security groups: left out")
     if interface.groups:

@@ -68,6 +68,7 @@ def build_entries(root: Node, draft: Draft) -> None:
     for identity, node in _given(root, draft.findings):
         if node is not root and node.get("NextToken") is not None:
             draft.findings.warn("more-pages", node.key("NextToken"), f"{identity} has more entries than the file")
+            draft.open_lists.add(identity)
         _add(identity, _blocks(node, ENTRIES, draft.findings), node, draft)
 
 

@@ -102,11 +102,13 @@ def _warn_not_read(resource: Resource, template: Template) -> None:
     )
     if found and not template.misses(resource):
         names = ", ".join(found)
+        template.draft.open_groups.update(found)
         template.findings.warn(
             "members-not-read",
             resource.spot,
-            f"{resource.logical} ({resource.kind[:80]}) names {names} and is not read: if it brings members, "
-            "write them under interfaces: in a second rule file",
+            f"{resource.logical} ({resource.kind[:80]}) names {names} and is not read: packets that hang on "
+            "who its members are stay undecidable; write them under interfaces:, and members_complete: in a second "
+            "rule file",
         )
 
 

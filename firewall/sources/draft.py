@@ -98,6 +98,12 @@ class Draft:
     acl_of_subnet: dict[str, str] = field(default_factory=dict)  # associations, whichever file states them
     allowance: int | None = None
     silenced: dict[str, list[str]] = field(default_factory=dict)
+    #: groups that something names which is not read, lists of which a file gives a part; and what natives say of them
+    open_groups: set[str] = field(default_factory=set)
+    open_lists: set[str] = field(default_factory=set)
+    more_interfaces: bool = False  # a file gives the first page of its interfaces
+    members_complete: list[Node] = field(default_factory=list)
+    all_complete: bool = False
     #: what native files say for others: addresses of interfaces that a template names, values of its parameters
     addresses: dict[str, list[tuple[Address, Spot]]] = field(default_factory=dict)
     parameters: dict[str, Node] = field(default_factory=dict)
@@ -194,6 +200,7 @@ class Draft:
     def finish(self) -> RuleSet:
         """The rule set, once every file is read. Raises RuleFileError with everything that was wrong."""
         self._check_given()
+        incomplete = self._incomplete()
         self.findings.stop_if_any()
         self.warn_unknown_peers()
         subnets = {key: replace(each, network_acl=self._acl_of(each)) for key, each in self.subnets.items()}
@@ -204,14 +211,23 @@ class Draft:
             self.groups,
             interfaces,
             self.prefix_lists,
-            tuple(self.auto_tracked),
+            tuple(dict.fromkeys(self.auto_tracked)),
             tuple(self.findings.warnings),
             self.vpcs,
             subnets,
             {key: _in_order(each) for key, each in self.network_acls.items()},
             self.allowance,
+            incomplete,
             {name: tuple(words) for name, words in self.silenced.items()},
         )
+
+    def _incomplete(self) -> frozenset[str]:
+        """Groups that may have members which no file says, unless a native file says that it has all; and lists."""
+        if self.all_complete:
+            return frozenset(self.open_lists)
+        groups = self.groups.keys() | self.open_groups if self.more_interfaces else self.open_groups
+        said = {self.group_names.resolve(str(node.value), node, self.findings) for node in self.members_complete}
+        return frozenset((groups - said) | self.open_lists)
 
     def _check_given(self) -> None:
         """Addresses and parameters that no file asks for are slips of the pen."""
@@ -245,12 +261,14 @@ class Draft:
         for each in interfaces:
             subnet = subnets.get(each.subnet or "")
             if each.place is not None and (subnet is None or subnet.network_acl not in self.network_acls):
-                where = f"subnet {each.subnet}" if each.subnet else "no subnet that the files describe"
-                self.findings.warn(
-                    "no-network-acl",
-                    Spot(each.place),
-                    f"interface {each.interface_id} is in {where}: no network ACL is evaluated for it",
-                )
+                if each.subnet is None:
+                    why = "is in no subnet that the files describe"
+                elif subnet is None:
+                    why = f"is in {each.subnet}, whose blocks no file gives (describe-subnets does)"
+                else:
+                    why = f"is in {each.subnet}, for which no file gives a network ACL (describe-network-acls does)"
+                told = f"interface {each.interface_id} {why}: no network ACL is evaluated for it"
+                self.findings.warn("no-network-acl", Spot(each.place), told)
 
     def _warn_outside(self, interfaces: Iterable[NetworkInterface], subnets: Iterable[Subnet]) -> None:
         """AWS gives subnets and interfaces addresses out of the VPC's and the subnet's blocks: others are slips."""

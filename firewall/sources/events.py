@@ -18,7 +18,7 @@ from firewall.changes import (
     replace_groups,
     revoke,
 )
-from firewall.model import Direction, Network, NetworkAclEntry, Rule, RuleSet
+from firewall.model import Direction, Network, NetworkAclEntry, PrefixList, Rule, RuleSet, SecurityGroup
 from firewall.sources.draft import Draft
 from firewall.sources.findings import Findings
 from firewall.sources.located import Node, load
@@ -41,7 +41,15 @@ class Said(NamedTuple):
     text: str
 
 
-Action = Callable[[Node, RuleSet, Draft], Said | None]
+class Scene(NamedTuple):
+    """What an action is read with: the rules as they are by then, and the highest number each direction ever had."""
+
+    rules: RuleSet
+    findings: Findings
+    highest: dict[tuple[str, Direction], int]
+
+
+Action = Callable[[Node, Scene], Said | None]
 
 
 def load_events(path: str | Path, rules: RuleSet) -> tuple[Event, ...]:
@@ -52,6 +60,7 @@ def load_events(path: str | Path, rules: RuleSet) -> tuple[Event, ...]:
     """
     findings = Findings([str(path)])
     events: list[Event] = []
+    highest: dict[tuple[str, Direction], int] = {}
     root = load(path, findings)
     if root is not None:
         listed = fields(root, findings, ("events",), f"events: [{_EXAMPLE}]").get("events")
@@ -59,7 +68,8 @@ def load_events(path: str | Path, rules: RuleSet) -> tuple[Event, ...]:
             findings.error(root, f"events is missing: write events: [{_EXAMPLE}]")
         else:
             for node in sequence(listed, findings, f"a list of {_EXAMPLE}"):
-                event = _event(node, rules, findings)
+                _note_numbers(rules, highest)
+                event = _event(node, Scene(rules, findings, highest))
                 if event is not None:
                     events.append(event)
                     rules = phases(rules, [event])[-1].rule_set
@@ -67,8 +77,17 @@ def load_events(path: str | Path, rules: RuleSet) -> tuple[Event, ...]:
     return tuple(events)
 
 
-def _event(node: Node, rules: RuleSet, findings: Findings) -> Event | None:
+def _note_numbers(rules: RuleSet, highest: dict[tuple[str, Direction], int]) -> None:
+    """Remember the highest number of each group's rules: no two rules of a replay share a name."""
+    for group in rules.groups.values():
+        for each in (*group.ingress, *group.egress):
+            place = (group.group_id, each.direction)
+            highest[place] = max(highest.get(place, -1), each.index)
+
+
+def _event(node: Node, scene: Scene) -> Event | None:
     """One event: one moment and one action."""
+    findings = scene.findings
     found = fields(node, findings, (*WHEN_KEYS, *ACTIONS), _EXAMPLE)
     if not isinstance(node.value, dict):
         return None
@@ -77,12 +96,12 @@ def _event(node: Node, rules: RuleSet, findings: Findings) -> Event | None:
     if len(named) != 1:
         findings.error(node, f"an event has one action, found {len(named)}: write one of {', '.join(ACTIONS)}")
         return None
-    said = ACTIONS[named[0]](found[named[0]], rules, _draft(rules, findings))
+    said = ACTIONS[named[0]](found[named[0]], scene)
     return None if said is None or moment is None else Event(moment, said.text, said.change)
 
 
 def _draft(rules: RuleSet, findings: Findings) -> Draft:
-    """A draft that knows the names of the rule set."""
+    """A draft that knows the names of groups and lists, for the peers of new rules."""
     draft = Draft(findings)
     for group in rules.groups.values():
         draft.group_names.also(group.group_id, group.name)
@@ -131,22 +150,36 @@ def _time(node: Node, findings: Findings) -> Moment | None:
 
 
 # --- what ------------------------------------------------------------------------------------------------
-def _named(node: Node, known: dict[str, T], kind: str, findings: Findings) -> list[T] | None:
-    """The things that a name, or a list of names, stands for; None after a note of one that nothing has."""
+Known = dict[str, list[T]]
+
+
+def _known(items: Iterable[tuple[T, Iterable[str]]]) -> Known[T]:
+    """Things by the words for them; a word may stand for several."""
+    known: Known[T] = {}
+    for item, words in items:
+        for word in dict.fromkeys(words):
+            known.setdefault(word, []).append(item)
+    return known
+
+
+def _named(node: Node, known: Known[T], kind: str, findings: Findings) -> list[T] | None:
+    """The things that a name, or a list of names, stands for; None after a note of one that is not clear."""
     items = node.value if isinstance(node.value, list) else [node]
     found = []
     for item in items:
         word = text(item, findings, f"a {kind}'s name")
         if word is None:
             continue
-        if word in known:
-            found.append(known[word])
+        if len(known.get(word, ())) == 1:
+            found.append(known[word][0])
+        elif word in known:
+            findings.error(item, f"{shown(item)} names {len(known[word])} {kind}s: write the id in place of the name")
         else:
             findings.error(item, f"no {kind} {shown(item)} at this point: {suggestion(word, known)}")
     return found if len(found) == len(items) else None
 
 
-def _one(node: Node, key: str, known: dict[str, T], kind: str, findings: Findings) -> T | None:
+def _one(node: Node, key: str, known: Known[T], kind: str, findings: Findings) -> T | None:
     """The one thing that a key of an action names."""
     value = node.get(key)
     if value is None:
@@ -156,116 +189,134 @@ def _one(node: Node, key: str, known: dict[str, T], kind: str, findings: Finding
     return found[0] if found else None
 
 
-def _rules(rules: RuleSet) -> dict[str, Rule]:
+def _groups(rules: RuleSet) -> Known[SecurityGroup]:
+    return _known((each, (each.name, each.group_id)) for each in rules.groups.values())
+
+
+def _rules(rules: RuleSet) -> Known[Rule]:
     """Rules by the names that reports give them, by group name in place of the id, and by their own id."""
-    known: dict[str, Rule] = {}
-    for group in rules.groups.values():
-        for each in (*group.ingress, *group.egress):
-            known[each.name] = each
-            known[each.name.replace(group.group_id, group.name, 1)] = each
-            if each.rule_id is not None:
-                known[each.rule_id] = each
-    return known
+    return _known(
+        (each, (each.name, each.name.replace(group.group_id, group.name, 1), each.rule_id or each.name))
+        for group in rules.groups.values()
+        for each in (*group.ingress, *group.egress)
+    )
 
 
-def _revoke(node: Node, rules: RuleSet, draft: Draft) -> Said | None:
+def _revoke(node: Node, scene: Scene) -> Said | None:
     """`revoke: ["web:ingress[0]"]`."""
-    found = _named(node, _rules(rules), "rule", draft.findings)
+    found = _named(node, _rules(scene.rules), "rule", scene.findings)
     return Said(revoke(found), f"revoke {_list(each.name for each in found)}") if found else None
 
 
-def _authorize(node: Node, rules: RuleSet, draft: Draft) -> Said | None:
-    """`authorize: {group: web, ingress: [RULE]}`; a new rule's number follows the highest there is."""
-    found = fields(node, draft.findings, ("group", "ingress", "egress"), f"{{group: web, ingress: [{RULE_EXAMPLE}]}}")
-    groups = {name: each for each in rules.groups.values() for name in (each.name, each.group_id)}
-    group = _one(node, "group", groups, "security group", draft.findings)
+def _authorize(node: Node, scene: Scene) -> Said | None:
+    """`authorize: {group: web, ingress: [RULE]}`; a new rule's number follows the highest there ever was."""
+    findings, draft = scene.findings, _draft(scene.rules, scene.findings)
+    found = fields(node, findings, ("group", "ingress", "egress"), f"{{group: web, ingress: [{RULE_EXAMPLE}]}}")
+    group = _one(node, "group", _groups(scene.rules), "security group", findings)
     if group is None:
         return None
     new: list[Rule] = []
     wanted = 0
     directions: tuple[Direction, Direction] = ("ingress", "egress")
     for direction in directions:
-        items = sequence(found[direction], draft.findings, f"a list of {RULE_EXAMPLE}") if direction in found else []
+        items = sequence(found[direction], findings, f"a list of {RULE_EXAMPLE}") if direction in found else []
         wanted += len(items)
-        free = 1 + max((each.index for each in getattr(group, direction)), default=-1)
+        free = 1 + scene.highest.get((group.group_id, direction), -1)
         made = (rule(item, group.group_id, direction, free + at, draft) for at, item in enumerate(items))
         new += [each for each in made if each is not None]
     if not wanted:
-        draft.findings.error(node, f"no rule to authorize: write ingress: [{RULE_EXAMPLE}], or egress")
+        findings.error(node, f"no rule to authorize: write ingress: [{RULE_EXAMPLE}], or egress")
     return Said(authorize(new), f"authorize {_list(each.name for each in new)}") if len(new) == wanted > 0 else None
 
 
-def _replace_groups(node: Node, rules: RuleSet, draft: Draft) -> Said | None:
+def _replace_groups(node: Node, scene: Scene) -> Said | None:
     """`replace_groups: {interface: eni-web, security_groups: [isolated]}`."""
-    fields(node, draft.findings, ("interface", "security_groups"), "{interface: eni-web, security_groups: [isolated]}")
-    interface = _one(node, "interface", rules.interfaces, "interface", draft.findings)
+    findings = scene.findings
+    fields(node, findings, ("interface", "security_groups"), "{interface: eni-web, security_groups: [isolated]}")
+    interfaces = _known((each, (each.interface_id,)) for each in scene.rules.interfaces.values())
+    interface = _one(node, "interface", interfaces, "interface", findings)
     listed = node.get("security_groups")
     if listed is None or listed.value == []:
-        draft.findings.error(listed or node, "an interface without security groups: add security_groups: [NAME]")
+        findings.error(listed or node, "an interface without security groups: add security_groups: [NAME]")
         return None
-    groups = {name: each for each in rules.groups.values() for name in (each.name, each.group_id)}
-    found = _named(listed, groups, "security group", draft.findings)
+    found = _named(listed, _groups(scene.rules), "security group", findings)
     if interface is None or found is None:
         return None
     change = replace_groups(interface.interface_id, [each.group_id for each in found])
     return Said(change, f"{interface.interface_id} gets {_list(each.name for each in found)}")
 
 
-def _modify_prefix_list(node: Node, rules: RuleSet, draft: Draft) -> Said | None:
+def _modify_prefix_list(node: Node, scene: Scene) -> Said | None:
     """`modify_prefix_list: {list: office, add: [...], remove: [...]}`, or `entries:` for all of a new version."""
-    findings = draft.findings
+    findings = scene.findings
     found = fields(node, findings, ("list", "add", "remove", "entries"), "{list: office, add: [198.51.100.0/24]}")
-    lists = {name: each for each in rules.prefix_lists.values() for name in (each.name, each.prefix_list_id)}
+    lists = _known((each, (each.name, each.prefix_list_id)) for each in scene.rules.prefix_lists.values())
     chosen = _one(node, "list", lists, "prefix list", findings)
-    given: dict[str, list[Network]] = {}
+    given: dict[str, list[tuple[Network, Node]]] = {}
     for key in [each for each in ("add", "remove", "entries") if each in found]:
-        blocks = (network(item, findings) for item in sequence(found[key], findings, "a list of blocks"))
-        given[key] = [block for block in blocks if block is not None]
+        blocks = ((network(item, findings), item) for item in sequence(found[key], findings, "a list of blocks"))
+        given[key] = [(block, item) for block, item in blocks if block is not None]
     if not given or ("entries" in given and len(given) > 1):
         findings.error(node, "a new version is said by add and remove, or by entries: write one or the other")
         return None
     if chosen is None:
         return None
-    old = [block for block in chosen.entries if block not in given.get("remove", ())]
-    entries = given.get("entries", [*old, *given.get("add", ())])
+    _check_version(chosen, given, findings)
+    gone = [block for block, _ in given.get("remove", ())]
+    kept = [] if "entries" in given else [block for block in chosen.entries if block not in gone]
+    entries = [*kept, *(block for key in ("add", "entries") for block, _ in given.get(key, ()))]
+    if chosen.max_entries is not None and len(entries) > chosen.max_entries:
+        findings.error(node, f"{len(entries)} entries, but max_entries of {chosen.name} is {chosen.max_entries}")
     version = (chosen.version or 1) + 1
     return Said(modify_prefix_list(chosen.prefix_list_id, entries), f"{chosen.name} version {version}")
 
 
-def _put_entries(node: Node, rules: RuleSet, draft: Draft) -> Said | None:
+def _check_version(chosen: PrefixList, given: dict[str, list[tuple[Network, Node]]], findings: Findings) -> None:
+    """Entries are of the list's family, and only what stands can be removed."""
+    family = chosen.family or next((block.version for block in chosen.entries), None)
+    for key, blocks in given.items():
+        for block, item in blocks:
+            if family is not None and block.version != family:
+                findings.error(item, f"{block} is no IPv{family} block: a prefix list holds one address family")
+            elif key == "remove" and block not in chosen.entries:
+                findings.error(item, f"{block} is not in {chosen.name} at this point: delete it here")
+
+
+def _put_entries(node: Node, scene: Scene) -> Said | None:
     """`put_entries: {network_acl: edge, ingress: [ENTRY]}`: a number that stands already is replaced."""
-    found = fields(node, draft.findings, ("network_acl", "ingress", "egress"), "{network_acl: edge, ingress: [ENTRY]}")
-    acls = {name: each for each in rules.network_acls.values() for name in (each.name, each.network_acl_id)}
-    acl = _one(node, "network_acl", acls, "network ACL", draft.findings)
+    findings = scene.findings
+    found = fields(node, findings, ("network_acl", "ingress", "egress"), "{network_acl: edge, ingress: [ENTRY]}")
+    acls = _known((each, (each.name, each.network_acl_id)) for each in scene.rules.network_acls.values())
+    acl = _one(node, "network_acl", acls, "network ACL", findings)
     if acl is None:
         return None
     new: list[NetworkAclEntry] = []
     wanted = 0
     directions: tuple[Direction, Direction] = ("ingress", "egress")
     for direction in directions:
-        items = sequence(found[direction], draft.findings, "a list of entries") if direction in found else []
+        items = sequence(found[direction], findings, "a list of entries") if direction in found else []
         wanted += len(items)
-        made = (acl_entry(item, acl.network_acl_id, direction, draft.findings) for item in items)
+        made = (acl_entry(item, acl.network_acl_id, direction, findings) for item in items)
         new += [each for each in made if each is not None]
     if not wanted:
-        draft.findings.error(node, "no entry to put: write ingress: [...] or egress: [...]")
+        findings.error(node, "no entry to put: write ingress: [...] or egress: [...]")
     names = _list(each.name for each in new)
     return Said(put_acl_entries(acl.network_acl_id, new), f"put {names}") if len(new) == wanted > 0 else None
 
 
-def _delete_entries(node: Node, rules: RuleSet, draft: Draft) -> Said | None:
+def _delete_entries(node: Node, scene: Scene) -> Said | None:
     """`delete_entries: ["edge:ingress[100]"]`, of one network ACL."""
-    known: dict[str, NetworkAclEntry] = {}
-    for acl in rules.network_acls.values():
-        for each in (*acl.ingress, *acl.egress):
-            known[each.name] = each
-            known[each.name.replace(acl.network_acl_id, acl.name, 1)] = each
-    found = _named(node, known, "network ACL entry", draft.findings)
+    known = _known(
+        (each, (each.name, each.name.replace(acl.network_acl_id, acl.name, 1)))
+        for acl in scene.rules.network_acls.values()
+        for each in (*acl.ingress, *acl.egress)
+    )
+    found = _named(node, known, "network ACL entry", scene.findings)
     if not found:
         return None
     acl_id = found[0].network_acl_id
     if any(each.network_acl_id != acl_id for each in found):
-        draft.findings.error(node, "entries of several network ACLs: write an event for each")
+        scene.findings.error(node, "entries of several network ACLs: write an event for each")
         return None
     return Said(delete_acl_entries(acl_id, found), f"delete {_list(each.name for each in found)}")
 

@@ -256,9 +256,23 @@ def _max_entries(node: Node | None, entries: int, findings: Findings) -> int | N
     return most
 
 
+def _members_complete(node: Node, draft: Draft) -> None:
+    """Groups of which the files give every member, whatever else names them; `all` is each of them."""
+    if node.value == ALL:
+        draft.all_complete = True
+        return
+    for item in sequence(node, draft.findings, "all, or a list such as [web]"):
+        if text(item, draft.findings, "a security group") is not None:
+            draft.members_complete.append(item)
+
+
 # --- the top-level keys ------------------------------------------------------------------------------
 _GIVEN: dict[str, ReadOne] = {"addresses": _given_addresses, "parameters": _given_parameter}
-_SETTINGS: dict[str, Read] = {"auto_tracked": _auto_tracked, "allowance": _allowance}
+_SETTINGS: dict[str, Read] = {
+    "auto_tracked": _auto_tracked,
+    "allowance": _allowance,
+    "members_complete": _members_complete,
+}
 _OBJECTS: dict[str, ReadOne] = {
     "vpcs": vpc,
     "network_acls": network_acl,

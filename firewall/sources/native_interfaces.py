@@ -31,6 +31,7 @@ INTERFACE_KEYS = (
 INTERFACE_TYPES = (
     "interface",
     "natGateway",
+    "nat_gateway",  # as describe-network-interfaces prints it
     "efa",
     "efa-only",
     "trunk",

@@ -12,6 +12,7 @@ from firewall.sources import (
     terraform_interfaces,
     terraform_lists,
     terraform_networks,
+    terraform_others,
     terraform_tree,
 )
 from firewall.sources.draft import Draft
@@ -34,3 +35,4 @@ def build(root: Node, draft: Draft) -> None:
     if tree is not None:
         for part in (terraform_groups, terraform_lists, terraform_networks, terraform_acls, terraform_interfaces):
             part.build(tree, draft)
+        terraform_others.build(tree, draft)

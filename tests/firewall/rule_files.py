@@ -197,6 +197,7 @@ def rule_files(draw: st.DrawFn) -> Tree:
         auto_tracked=st.lists(blocks, max_size=2),
         allowance=st.integers(1, 10**9),
         silence=silences,
+        members_complete=st.one_of(st.just("all"), st.just(["web"])),
         **{"$schema": words},
     )
     return {**tree, **draw(settings), "addresses": {}, "parameters": {}}

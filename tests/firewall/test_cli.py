@@ -123,7 +123,7 @@ def test_an_interface_that_never_occurs_is_a_warning(run: Run) -> None:
     done = web(run, "--eni", "10.9.9.9")
     assert "eniwall: warning: --eni 10.9.9.9" in done.err
     assert "; busiest of the first 56 packets: 10.0.1.10 (54, server), " in done.err
-    assert "Warnings: 1, on standard error" in done.out
+    assert "Warnings: 2, on standard error" in done.out
 
 
 def test_a_setting_is_in_force_and_reported(run: Run) -> None:

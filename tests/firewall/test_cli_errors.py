@@ -81,7 +81,11 @@ def test_a_header_without_packets_is_no_packets(run: Run, tmp_path: Path) -> Non
     done = run("replay", path, "--rules", WEB_RULES)
     assert (done.status, done.out.startswith("0 packets: ")) == (0, True)
     assert f"{path}: holds no packets\n" in done.out
-    assert run("replay", path, "--rules", WEB_RULES, "--eni", "10.9.9.9").err == ""
+    told = "no interface of the files has this address; judged with all groups: web"
+    assert (
+        run("replay", path, "--rules", WEB_RULES, "--eni", "10.9.9.9").err
+        == f"eniwall: warning: --eni 10.9.9.9: {told}\n"
+    )
 
 
 def test_an_interface_that_is_missing_is_the_address_with_most_packets(run: Run, tmp_path: Path) -> None:
@@ -103,7 +107,7 @@ def test_for_a_crafted_packet_the_interface_is_its_destination(run: Run, tmp_pat
 def test_a_group_on_no_interface_is_a_warning(run: Run, tmp_path: Path) -> None:
     more = tmp_path / "more.yaml"
     more.write_text("security_groups: {replies: {ingress: [], egress: [{type: HTTP, destination: 0.0.0.0/0}]}}\n")
-    told = "on no interface, so these rules admit nothing: security group replies"
+    told = "on no interface that the files describe, so these rules admit nothing here: security group replies"
     assert told in run("replay", WEB, "--rules", WEB_RULES, "--rules", more).err
     assert told not in run("replay", WEB, "--rules", WEB_RULES, "--rules", more, "--eni", "192.0.2.80").err
 

@@ -80,7 +80,7 @@ def after(path: Path, *events: str) -> RuleSet:
 
 
 def session(port: int = 22) -> list[Any]:
-    """Ten packets: handshake, request, answer, close."""
+    """Eleven packets: handshake, request, answer, close."""
     return list(tcp_conversation(CLIENT, ENI, dport=port, request=b"hello", response=b"world"))
 
 
@@ -254,3 +254,57 @@ def test_a_file_without_events_says_what_to_write(rule_file: Path) -> None:
     file.write_text("event: []\n")
     with pytest.raises(RuleFileError, match=r"unknown key 'event': did you mean events\?"):
         load_events(file, load_rules(rule_file))
+
+
+# --- names and versions --------------------------------------------------------------------------------------
+def test_a_name_that_several_have_needs_the_id(tmp_path: Path) -> None:
+    path = tmp_path / "rules.json"
+    group = '{"GroupName": "default", "VpcId": "vpc-%d", "GroupId": "sg-%d"}'
+    path.write_text(f'{{"SecurityGroups": [{group % (1, 1)}, {group % (2, 2)}]}}')
+    ssh = "ingress: [{type: SSH, source: 0.0.0.0/0}]"
+    assert problems(path, f"{{packet: 1, authorize: {{group: default, {ssh}}}}}") == [
+        "events[0].authorize.group - 'default' names 2 security groups: write the id in place of the name"
+    ]
+
+
+def test_no_two_rules_of_a_replay_share_a_name(rule_file: Path) -> None:
+    rules = after(
+        rule_file,
+        '{packet: 1, revoke: ["web:ingress[1]"]}',
+        "{packet: 2, authorize: {group: web, ingress: [{type: HTTP, source: 0.0.0.0/0}]}}",
+    )
+    assert [each.name for each in rules.groups["web"].ingress] == ["web:ingress[0]", "web:ingress[2]"]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ('add: ["::/0"]', "::/0 is no IPv4 block: a prefix list holds one address family"),
+        ("remove: [192.0.2.0/24]", "192.0.2.0/24 is not in office at this point: delete it here"),
+        (f"add: [{', '.join(f'192.0.2.{n}/32' for n in range(10))}]", "11 entries, but max_entries of office is 10"),
+    ],
+    ids=["family", "absent", "too many"],
+)
+def test_a_version_that_aws_would_refuse_is_refused(rule_file: Path, change: str, message: str) -> None:
+    found = problems(rule_file, f"{{packet: 1, modify_prefix_list: {{list: office, {change}}}}}")
+    assert [line.partition(" - ")[2] for line in found] == [message]
+
+
+def test_a_new_syn_on_an_untracked_tuple_is_decided_by_the_rules_as_they_are_now(rule_file: Path) -> None:
+    """The same client port again: the connection of before says nothing about the new one."""
+    events = (
+        "{packet: 1, replace_groups: {interface: eni, security_groups: [open]}}",
+        '{packet: 12, revoke: ["open:egress[0]"]}',
+    )
+    packets = [*session(), *session()]
+    assert len(session()) == 11
+    found, _ = judged(rule_file, packets, *events)
+    assert set(reasons(found)[:11]) == {"untracked"}
+    assert set(reasons(found)[11:]) == {"rule", "established"}
+
+
+def test_connections_that_rules_open_are_counted_once(rule_file: Path) -> None:
+    open_up = "{packet: 4, authorize: {group: web, ingress: [{type: SSH, source: 0.0.0.0/0}]}}"
+    again = "{packet: 5, authorize: {group: web, ingress: [{type: HTTP, source: 0.0.0.0/0}]}}"
+    _, firewall = judged(rule_file, session(), open_up, again)
+    assert "changed rules open both ways to 1 connection, which stay tracked (on_widen=keep)" in firewall.assumptions

@@ -285,7 +285,9 @@ def test_a_profile_gives_its_region(stub: Stub, tmp_path: Path) -> None:
 def test_without_boto3_the_cure_is_told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setitem(sys.modules, "boto3", None)
     assert ended("import", "--region", REGION) == 2
-    assert capsys.readouterr().err == "eniwall: import needs the package boto3: pip install 'eniwall[aws]'\n"
+    assert capsys.readouterr().err == (
+        "eniwall: import needs the package boto3: pip install '.[aws]' in eniwall's folder, or boto3 alone\n"
+    )
 
 
 def test_warnings_and_progress_go_to_standard_error(

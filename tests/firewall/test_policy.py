@@ -20,6 +20,7 @@ from firewall.model import (
     TCP,
     UDP,
     Address,
+    Direction,
     GroupPeer,
     Network,
     NetworkAcl,
@@ -37,6 +38,7 @@ from firewall.model import (
 from pcaps.batch import BAD_TRANSPORT, OK, PACKET, PacketBatch
 from pcaps.capture import FrameCapture
 from pcaps.craft import packets_to_frames, parse
+from pcaps.wire import SYN
 from tests.support import rows
 
 OWN = {4: ip_address("10.0.1.10"), 6: ip_address("2001:db8:1::10")}
@@ -141,7 +143,7 @@ def batch(found: Sequence[dict[str, Any]]) -> PacketBatch:
         record["family"], record["protocol"] = peer.version, each["protocol"]
         record["src_port"], record["dst_port"] = each["first"], each["second"]
         record["status"] = OK if each["readable"] else BAD_TRANSPORT
-        record["fragment_id"] = -1
+        record["fragment_id"], record["tcp_flags"] = -1, SYN
     return PacketBatch(records, {})
 
 
@@ -199,8 +201,9 @@ def by_loop(rules: Sequence[Rule], packet: dict[str, Any]) -> tuple[str, str | N
     for rule in fitting:
         if holds(blocks(rule.peer)[0], packet["peer"]):
             return "rule", rule.name
-    if any(blocks(rule.peer)[1] for rule in fitting):
-        return "undecidable", None
+    for rule in fitting:
+        if blocks(rule.peer)[1]:
+            return "undecidable", rule.name
     return "no-ingress-rule", None
 
 
@@ -323,3 +326,58 @@ def test_readings_without_network_acls_say_that_they_leave_them_out() -> None:
     rules = estate([], [NetworkAclEntry("acl-1", "ingress", 100, "allow", ALL_PROTOCOLS, BLOCKS[0])])
     said = {reading: Firewall(rules, ["eni-own"], reading=reading).assumptions for reading in ("path", "sg")}
     assert said == {"path": (), "sg": ("network ACLs are left out of this reading",)}
+
+
+def test_blocks_of_one_family_say_nothing_of_the_other() -> None:
+    """Peers that AWS always tracks, both families in one list; and an IPv4-mapped IPv6 address."""
+    everywhere = [ip_network("0.0.0.0/0"), ip_network("::/0")]
+    ways: tuple[Direction, Direction] = ("ingress", "egress")
+    open_rules = [Rule("sg-own", way, at, TCP, block) for way in ways for at, block in enumerate(everywhere)]
+    group = SecurityGroup("sg-own", "own", tuple(open_rules[:2]), tuple(open_rules[2:]))
+    eni = NetworkInterface("eni-own", tuple(OWN.values()), ("sg-own",))
+    packets_of = [
+        {"peer": ip_address(peer), "protocol": TCP, "first": 40000, "second": 22, "readable": True}
+        for peer in ("198.51.100.7", "2001:db8:2::30")
+    ]
+    said = {}
+    for name, tracked in (("none", []), ("v6", everywhere[1:]), ("both", everywhere)):
+        rules = RuleSet({"sg-own": group}, {"eni-own": eni}, auto_tracked=tuple(tracked))
+        said[name] = [reason for reason, _ in by_engine(Firewall(rules), packets_of)]
+    assert said == {"none": ["untracked"] * 2, "v6": ["untracked", "rule"], "both": ["rule", "rule"]}
+
+
+def test_a_mapped_address_is_in_no_ipv4_subnet() -> None:
+    rules = estate([], [NetworkAclEntry("acl-1", "ingress", 100, "deny", ALL_PROTOCOLS, BLOCKS[0])])
+    firewall = Firewall(rules, ["eni-own"], "linux", reading="nacl")
+    mapped = {"peer": IPv6Address("::ffff:10.0.1.7"), "protocol": TCP, "first": 1, "second": 22, "readable": True}
+    assert by_engine(firewall, [mapped, mapped | {"peer": IPv4Address("10.0.1.7")}]) == [
+        ("nacl-ingress", "acl-1:ingress[*]"),
+        ("rule", None),
+    ]
+
+
+def test_an_address_by_hand_is_a_member_of_the_groups_that_it_gets() -> None:
+    rules = [
+        Rule("sg-app", "ingress", 0, TCP, GroupPeer("sg-app"), (22, 22)),
+        Rule("sg-app", "egress", 0, TCP, BLOCKS[0]),
+    ]
+    group = SecurityGroup("sg-app", "app", (rules[0],), (rules[1],))
+    known = RuleSet({"sg-app": group}, {"eni-a": NetworkInterface("eni-a", (OWN[4],), ("sg-app",))})
+    packet = parse(f'IP(src="10.0.1.20", dst="{OWN[4]}")/TCP(sport=40000, dport=22, flags="S")')
+    found = rows(Firewall(known, ["eni-a", "10.0.1.20"]), FrameCapture(packets_to_frames(packet)))
+    assert [row["reason"] for row in found] == ["rule", "rule"]
+
+
+def test_more_rules_than_can_be_judged_are_refused() -> None:
+    rules = [Rule("sg-own", "ingress", at, TCP, BLOCKS[0], (22, 22)) for at in range(20_001)]
+    with pytest.raises(UsageError, match="20,001 ingress rules stand on one interface: at most 20,000 are judged"):
+        Firewall(estate(rules), ["eni-own"])
+
+
+def test_a_group_with_members_that_no_file_says_leaves_others_undecidable() -> None:
+    known = estate([Rule("sg-own", "ingress", 0, TCP, GroupPeer("sg-members"), (22, 22))])
+    rules = RuleSet(known.groups, known.interfaces, incomplete=frozenset({"sg-members"}))
+    ssh = {"protocol": TCP, "first": 40000, "second": 22, "readable": True}
+    packets_of = [ssh | {"peer": MEMBERS[0]}, ssh | {"peer": ip_address("10.0.9.9")}]
+    found = by_engine(Firewall(rules, ["eni-own"], reading="stateless"), packets_of)
+    assert found == [("rule", "sg-own:ingress[0]"), ("undecidable", "sg-own:ingress[0]")]

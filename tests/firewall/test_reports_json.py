@@ -31,6 +31,8 @@ def test_the_keys_of_format_1() -> None:
         "reasons",
         "interfaces",
         "rules",
+        "network_acl_entries",
+        "changes",
         "exempt",
         "unused_rules",
         "connections",

@@ -96,7 +96,8 @@ def test_one_address_on_two_interfaces_is_refused_even_in_two_vpcs(tmp_path: Pat
 
 
 @pytest.mark.parametrize(
-    "kind", ["natGateway", "network_load_balancer", "vpc_endpoint", "lambda", "global_accelerator_managed"]
+    "kind",
+    ["natGateway", "nat_gateway", "network_load_balancer", "vpc_endpoint", "lambda", "global_accelerator_managed"],
 )
 def test_interfaces_of_services_that_are_always_tracked_are_auto_tracked_peers(tmp_path: Path, kind: str) -> None:
     service = {"InterfaceType": kind, "RequesterManaged": True, "Groups": []}

@@ -297,12 +297,14 @@ def test_a_resource_that_is_not_read_but_names_a_group_is_told(tmp_path: Path) -
     }
     never = {"Conditions": {"Never": {"Fn::Equals": ["a", "b"]}}}
     template = stack(Web=group(), App=group(), Balancer=balancer, Not=balancer | {"Condition": "Never"}) | never
+    assert rules_from(tmp_path, template).incomplete == {"Web", "App"}
     assert warned(rules_from(tmp_path, template)) == [
         (
             "members-not-read",
             (
-                "Balancer (AWS::ElasticLoadBalancingV2::LoadBalancer) names Web, App and is not read: if it brings "
-                "members, write them under interfaces: in a second rule file"
+                "Balancer (AWS::ElasticLoadBalancingV2::LoadBalancer) names Web, App and is not read: packets that "
+                "hang on who its members are stay undecidable; write them under interfaces:, and members_complete: "
+                "in a second rule file"
             ),
         )
     ]

@@ -171,7 +171,10 @@ def test_a_network_acl_that_no_file_describes_is_not_evaluated_and_that_is_said(
     text += "interfaces: {eni-1: {addresses: [10.0.0.10], security_groups: [web]}}"
     (warning,) = rules_from(tmp_path, GROUP + text).warnings
     assert warning.kind == "no-network-acl"
-    assert warning.text == "interface eni-1 is in subnet a: no network ACL is evaluated for it"
+    assert warning.text == (
+        "interface eni-1 is in a, for which no file gives a network ACL (describe-network-acls does): "
+        "no network ACL is evaluated for it"
+    )
 
 
 def test_blocks_outside_of_the_subnet_and_the_vpc_are_warned_of(tmp_path: Path) -> None:
@@ -307,7 +310,7 @@ def test_a_mistake_around_the_entries_is_placed_and_cured(tmp_path: Path, text: 
         ("subnet: [front]", "expected a subnet, found a list"),
         ("vpc: main", "no VPC 'main': the files define none"),
         ("source_dest_check: 'false'", "'false' is neither: write true or false"),
-        ("interface_type: nat_gateway", "'nat_gateway' is no interface type: did you mean natGateway?"),
+        ("interface_type: nat-gateway", "'nat-gateway' is no interface type: did you mean natGateway?"),
         ("interface_type: [efa]", "a list is no interface type: known here: interface, natGateway"),
         ("prefixes: 10.0.0.16/28", "expected a list, found '10.0.0.16/28'"),
         ("prefixes: [x]", "'x' is no IPv4 or IPv6 address block"),

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from firewall.model import ALL_PROTOCOLS, UnknownPeer
+from firewall.model import ALL_PROTOCOLS, RuleSet, UnknownPeer
 from tests.firewall.terraform_documents import (
     Values,
     config,
@@ -233,3 +233,31 @@ def test_groups_that_a_plan_does_not_say_make_packets_undecidable(
     assert warnings(rules, "unknown-peer") == [
         f"{text} is not known: packets that this rule might allow are undecidable"
     ]
+
+
+# --- members that AWS makes -----------------------------------------------------------------------------------
+def lb_state(tmp_path: Path, more: str = "") -> RuleSet:
+    others = [
+        resource("aws_lb.front", id="arn:lb", security_groups=["sg-app"]),
+        resource("aws_lambda_function.f", function_name="f", vpc_config=[{"security_group_ids": ["sg-fn"]}]),
+    ]
+    groups = [
+        resource(f"aws_security_group.{name}", id=f"sg-{name}", name=name, ingress=[], egress=[])
+        for name in ("app", "fn", "db")
+    ]
+    native = [f"security_groups: {{}}\n{more}"] if more else []
+    return rules_from(tmp_path, state(*groups, *others), *native)
+
+
+def test_groups_that_a_load_balancer_or_a_function_has_may_have_members_that_no_file_says(tmp_path: Path) -> None:
+    rules = lb_state(tmp_path)
+    assert rules.incomplete == {"sg-app", "sg-fn"}
+    assert [text.split(":")[0] for text in warnings(rules, "members-not-read")] == [
+        "aws_lb.front has sg-app and is not read",
+        "aws_lambda_function.f has sg-fn and is not read",
+    ]
+
+
+def test_a_native_file_may_say_that_it_gives_all_members(tmp_path: Path) -> None:
+    assert lb_state(tmp_path, "members_complete: [app]\n").incomplete == {"sg-fn"}
+    assert lb_state(tmp_path, "members_complete: all\n").incomplete == frozenset()
