@@ -3,8 +3,7 @@
 from ipaddress import IPv4Address, IPv6Address
 from typing import NamedTuple
 
-from pcaps.batch import BAD_TRANSPORT, Packet, Piece
-from pcaps.decode import NOT_A_FRAGMENT
+from pcaps.batch import BAD_TRANSPORT, NOT_A_FRAGMENT, Packet, Piece
 from pcaps.frame import Frame
 from pcaps.link import RAW
 from pcaps.wire import (

@@ -37,7 +37,7 @@ from firewall.lint import LINTS
 from firewall.lint_tables import MANAGEMENT_PORTS
 from firewall.quotas import AWS_WEIGHTS, QUOTAS, WEIGHTS_PAGE
 from firewall.verdict import REASONS, VERDICTS
-from pcaps.link import LINK_TYPES
+from pcaps.link import LINK_TYPES, NESTED
 from pcaps.sctp_header import CHUNKS
 
 NO_ENTRY = "none"
@@ -156,6 +156,7 @@ def tracking() -> str:
         "causes": records(CAUSES, {"word": code}),
         "reasons": records(REASONS, {"word": code, "verdict": VERDICTS.__getitem__}),
         "links": records(LINK_TYPES),
+        "nested": records(NESTED),
         "exemptions": records(EXEMPTIONS, {"protocol": protocol_word, "low": port, "high": port}),
     }
     return fill("tracking.in.md", parts)

@@ -5,100 +5,31 @@ user. Warnings go to standard error, data to standard output. Everything heavy i
 commands, so that `eniwall --help` is quick.
 """
 
-import os
-import shutil
 import sys
-from collections.abc import Callable, Sequence
-from typing import Any, NoReturn, TypeVar
+from collections.abc import Sequence
+from typing import Any, NoReturn
 
 import click
 
-from firewall.errors import RuleFileError, UsageError
-
-F = TypeVar("F", bound=Callable[..., Any])
+from firewall.commands.annotate import annotate
+from firewall.commands.output import (
+    check_outputs,
+    choose_engine,
+    emit,
+    harmless,
+    print_report,
+    version_text,
+    warn,
+    width,
+)
+from firewall.commands.watch import watch
+from firewall.commands.words import capturing
+from firewall.errors import RuleFileError
 
 DONE, HELD, UNUSABLE, STOPPED = 0, 1, 2, 130
 
 #: Errors that say what is wrong and what to do, by module and name: importing pcaps would load numpy.
 TOLD = ("firewall.errors.EniwallError", "pcaps.errors.CaptureError", "pcaps.accelerate.EngineChoiceError")
-
-
-# --- words that several commands take ----------------------------------------------------------------
-def _settings(_context: click.Context, _option: click.Parameter, words: Sequence[str]) -> dict[str, str]:
-    """`NAME=VALUE` words as a mapping; the last one of a name counts."""
-    pairs = [word.partition("=") for word in words]
-    for name, sign, value in pairs:
-        if not (name and sign and value):
-            raise click.BadParameter(f"{name + sign + value!r}: write NAME=VALUE, for example tcp_loose=0")
-        _, prefix, short = name.rpartition("nf_conntrack_")
-        if prefix:
-            raise click.BadParameter(f"{name}: names stand without nf_conntrack_; write {short}={value}")
-    return {name.strip(): value.strip() for name, _, value in pairs}
-
-
-CAPTURING = (
-    click.argument("captures", metavar="[CAPTURE]...", nargs=-1),
-    click.option("--rules", metavar="FILE", multiple=True, required=True, help="Rule file; may be repeated."),
-    click.option(
-        "--eni",
-        "enis",
-        metavar="ADDRESS_OR_ID",
-        multiple=True,
-        help="Interface to simulate: an id or address of the rule file, or any other address, which then has"
-        " all groups of the file. INTERFACE=NAME: the packets of the capture file NAME, or of the capture's interface"
-        " NAME, were seen there. May be repeated.",
-    ),
-    click.option(
-        "--profile",
-        type=click.Choice(("aws", "linux")),
-        default="aws",
-        show_default=True,
-        help="What AWS documents, or what Linux nf_conntrack does.",
-    ),
-    click.option(
-        "--set",
-        "settings",
-        metavar="NAME=VALUE",
-        multiple=True,
-        callback=_settings,
-        help="Change a switch or a timeout, by its Linux name without nf_conntrack_; may be repeated.",
-    ),
-    click.option(
-        "--tunnel",
-        type=click.Choice(("auto", "outer", "inner")),
-        default="auto",
-        show_default=True,
-        help="Judge what VXLAN and GENEVE carry, or the tunnel itself; auto: what traffic mirroring copied.",
-    ),
-    click.option(
-        "--events",
-        metavar="FILE",
-        help="Change the rules on the way: a file of events, each at a packet or time (docs/events.md).",
-    ),
-    click.option(
-        "--filter",
-        "bpf",
-        metavar="BPF",
-        help="Judge only packets that this tcpdump filter lets through. A name in it (host NAME) is looked up in"
-        " the DNS, as tcpdump does; an address is not.",
-    ),
-    click.option(
-        "--craft",
-        "crafted",
-        metavar="EXPR",
-        multiple=True,
-        help="Judge a crafted packet instead of a capture, written as in scapy: 'IP(dst=\"10.0.0.1\")/TCP(dport=80)';"
-        " may be repeated, in order.",
-    ),
-    click.option("--json", "as_json", is_flag=True, help="Print the report as JSON."),
-)
-
-
-def capturing(command: F) -> F:
-    """Give a command the words that every command has that reads a capture."""
-    for declare in reversed(CAPTURING):
-        command = declare(command)
-    return command
 
 
 # --- commands ----------------------------------------------------------------------------------------
@@ -108,7 +39,8 @@ def capturing(command: F) -> F:
 def cli(context: click.Context, version: bool) -> None:
     """Replay captures through AWS security groups, packet by packet, with a connection table.
 
-    No root is needed, and no account or network but for `import`. `eniwall COMMAND --help` says more.
+    No root is needed but for `watch`, and no account or network but for `import` and captures in S3.
+    `eniwall COMMAND --help` says more.
     """
     if version:
         emit(f"eniwall {version_text()}\n")
@@ -129,25 +61,19 @@ def cli(context: click.Context, version: bool) -> None:
 def replay(outputs: tuple[str, ...], as_json: bool, **words: Any) -> None:
     """Judge every packet of captures by the rules and report what came of it.
 
-    Captures are pcap or pcapng files, gzip and zstd too; `-` is standard input. Several are merged by time.
+    Captures are pcap or pcapng files, gzip, zstd and lz4 too, patterns ('cap*.pcap'), s3://BUCKET/KEY, or `-` for
+    standard input. Several are merged by time.
     """
-    _check_outputs(outputs, [*words["captures"], *words["rules"]])
-    _choose_engine(words["captures"], words["crafted"])
+    check_outputs(outputs, [*words["captures"], *words["rules"]])
+    choose_engine(words["captures"], words["crafted"], words["follow"])
     from firewall.labels import counted
     from firewall.run import Inputs, run_replay
 
     result = run_replay(Inputs(**words), outputs, version_text())
-    _warn(result.warnings)
+    warn(result.warnings)
     for path in outputs:
         sys.stderr.write(f"eniwall: wrote {counted(result.summary.rows, 'row')} to {path}\n")
-    if as_json:
-        from firewall.reports.json_report import json_report
-
-        emit(json_report(result))
-    else:
-        from firewall.reports.terminal import terminal_report
-
-        emit(terminal_report(result, _width()))
+    print_report(result, as_json=as_json)
 
 
 @cli.command()
@@ -165,14 +91,14 @@ def compare(readings: str, as_json: bool, **words: Any) -> None:
 
     The report ends with the rules that the stateless reading would need for the replies.
     """
-    _choose_engine(words["captures"], words["crafted"])
+    choose_engine(words["captures"], words["crafted"], words["follow"])
     from firewall.run import Inputs, run_compare
 
     compared = run_compare(Inputs(**words), readings, version_text())
-    _warn(dict.fromkeys(warning for result in compared.results for warning in result.warnings))
+    warn(dict.fromkeys(warning for result in compared.results for warning in result.warnings))
     from firewall.reports.compare_report import compare_json, compare_terminal
 
-    emit(compare_json(compared) if as_json else compare_terminal(compared, _width()))
+    emit(compare_json(compared) if as_json else compare_terminal(compared, width()))
 
 
 @cli.command()
@@ -195,17 +121,17 @@ def state(at: int | None, flow: str | None, as_json: bool, **words: Any) -> None
     Behind what conntrack prints stand eni=, flow= and rule= (the rule that opened the connection). What had
     timed out by the capture's clock is not shown. Captures are read as in replay: several are merged by time.
     """
-    _choose_engine(words["captures"], words["crafted"])
+    choose_engine(words["captures"], words["crafted"], words["follow"])
     from firewall.run import Inputs, run_state
 
     found = run_state(Inputs(**words), at, flow, version_text())
-    _warn(found.warnings)
+    warn(found.warnings)
     from firewall.reports.state_report import life_report, shown_text, state_json, table_text
 
     if as_json:
         emit(state_json(found))
     elif found.life is not None:
-        emit(life_report(found.life, found.captures, _width()))
+        emit(life_report(found.life, found.captures, width()))
     else:
         emit(table_text(found.connections))
         sys.stderr.write(shown_text(len(found.connections), found.untracked))
@@ -236,7 +162,7 @@ def import_account(output: str | None, **words: Any) -> None:
     if output is not None:
         check_target(output)
     snapshot = read_account(**words)
-    _warn(snapshot.warnings)
+    warn(snapshot.warnings)
     if output is None:
         emit(snapshot_text(snapshot))
     else:
@@ -282,7 +208,7 @@ def rules(
     from firewall.understood import understand
 
     seen = understand(files, enis, limits, version_text())
-    _warn(seen.warnings)
+    warn(seen.warnings)
     if as_json:
         from firewall.reports.rules_json import rules_json
 
@@ -290,72 +216,18 @@ def rules(
     else:
         from firewall.reports.rules_report import rules_terminal
 
-        emit(rules_terminal(seen, _width()))
+        emit(rules_terminal(seen, width()))
     if seen.held(conditions):
         sys.exit(HELD)
 
 
-# --- what commands have in common ----------------------------------------------------------------------
-def version_text() -> str:
-    """The installed version; a checkout that was never installed has none."""
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return version("eniwall")
-    except PackageNotFoundError:
-        return "(not installed)"
-
-
-def emit(text: str) -> None:
-    """Write to standard output; a reader that has gone away (`| head`) is no error, a full disk is."""
-    try:
-        sys.stdout.write(text)
-        sys.stdout.flush()
-    except OSError as error:
-        # What is still buffered would fail again when Python ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        if not isinstance(error, BrokenPipeError):
-            raise OSError(error.errno, error.strerror, "standard output") from None
-
-
-def _warn(warnings: Sequence[str] | dict[str, None]) -> None:
-    for warning in warnings:
-        sys.stderr.write(f"eniwall: warning: {_harmless(warning)}\n")
-
-
-def _width() -> int | None:
-    """The terminal's width; None where standard output is a pipe or a file."""
-    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-
-
-def _check_outputs(outputs: Sequence[str], inputs: Sequence[str]) -> None:
-    """Raise UsageError, before anything is read, where a file would be written twice or over an input."""
-    if len(set(map(os.path.realpath, outputs))) < len(outputs):
-        raise UsageError("-o names the same file twice: give each its own name")
-    for path in outputs:
-        if os.path.realpath(path) in map(os.path.realpath, inputs):
-            raise UsageError(f"-o {path}: this file is an input of the same command; write to another name")
-
-
-def _choose_engine(captures: Sequence[str], crafted: Sequence[str]) -> None:
-    """A few packets are judged before compiled code would be loaded: ask for the interpreted engine."""
-    from firewall.small import is_small
-    from pcaps import accelerate
-
-    if not accelerate.chosen() and (crafted or is_small(captures)):
-        accelerate.prefer("interpreted")
+cli.add_command(annotate)
+cli.add_command(watch)
 
 
 # --- errors ------------------------------------------------------------------------------------------
 def _is_told(error: Exception) -> bool:
     return any(f"{kind.__module__}.{kind.__qualname__}" in TOLD for kind in type(error).__mro__)
-
-
-def _harmless(text: str) -> str:
-    """Lines without control characters: names in files and on the command line must not steer a terminal."""
-    from firewall.labels import printable
-
-    return "\n".join(map(printable, text.split("\n")))
 
 
 def _message(error: Exception) -> str:
@@ -382,7 +254,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     except Exception as error:
         if not (_is_told(error) or isinstance(error, OSError)):
             raise
-        sys.stderr.write(f"eniwall: {_harmless(_message(error))}\n")
+        sys.stderr.write(f"eniwall: {harmless(_message(error))}\n")
         sys.exit(UNUSABLE)
     sys.exit(DONE)
 

@@ -67,7 +67,8 @@ class Waiting:
             if datagram.packet["status"] != TRUNCATED:
                 for name in TRANSPORT:
                     records[name][row] = datagram.packet[name]
-        return Judged(PacketBatch(records, self.packets.pieces), verdict_batch(rows))
+        packets = PacketBatch(records, self.packets.pieces, self.packets.inner, self.packets.macs)
+        return Judged(packets, verdict_batch(rows))
 
 
 def fitted(answer: NDArray[np.void] | None, count: int) -> NDArray[np.void]:

@@ -7,6 +7,7 @@ https://docs.aws.amazon.com/vpc/latest/mirroring/traffic-mirroring-packet-format
 """
 
 from collections.abc import Mapping, Sequence
+from pathlib import PurePath
 from typing import NamedTuple
 
 import numpy as np
@@ -18,6 +19,7 @@ from firewall.model import NetworkInterface
 from firewall.policy import Policy
 from firewall.policy_kernel import NOBODY, find_owners, owners_of
 from pcaps.batch import INBOUND, OUTBOUND, UNSTATED, PacketBatch
+from pcaps.tunnel import tunnel_choice
 
 SENDER, RECEIVER = 0, 1
 TUNNELS = ("auto", "outer", "inner")
@@ -71,17 +73,17 @@ class Places:
     ) -> Located:
         """The batch as it is judged: tunnels opened where that is asked for, and what else tells its ends."""
         station = np.full(packets.rows, NOBODY, np.int32)
-        if getattr(packets, "inner", None) is not None and self.tunnel != "outer":
+        if packets.inner is not None and self.tunnel != "outer":
             packets = self._unwrap(packets, station, policy)
         if self._bound:
             self._bind(packets, names, interface_names, station)
         given = np.any(station != NOBODY)
-        if not given and (getattr(packets, "macs", None) is None or not self.wants_macs):
+        if not given and (packets.macs is None or not self.wants_macs):
             return Located(packets, NO_ENDS)
         ends = np.full((packets.rows, 2), BY_ADDRESS, np.int32)
-        if getattr(packets, "macs", None) is not None:
+        if packets.macs is not None:
             for end in (SENDER, RECEIVER):
-                known = self._macs.find(getattr(packets, "macs", None)[:, end])
+                known = self._macs.find(packets.macs[:, end])
                 ends[:, end] = np.where(known == NOBODY, BY_ADDRESS, known)
         if given:
             self._at_station(packets, station, ends, policy)
@@ -89,7 +91,7 @@ class Places:
 
     def _unwrap(self, packets: PacketBatch, station: NDArray[np.int32], policy: Policy) -> PacketBatch:
         """Open the tunnels whose packets are judged by what they carry; mirrored ones are their source's."""
-        inner = getattr(packets, "inner", None)
+        inner = packets.inner
         if inner is None:
             return packets
         own = owners_of(policy, inner.records)
@@ -103,8 +105,6 @@ class Places:
             choose = (mirrored != NOBODY) | foreign
         station[inner.rows[choose]] = mirrored[choose]
         self.unwrapped += int(np.count_nonzero(choose))
-        from pcaps.tunnel import tunnel_choice
-
         return tunnel_choice(packets, choose)
 
     def _bind(
@@ -119,7 +119,7 @@ class Places:
         for place in np.unique(places).tolist():
             capture, number = place >> 32, place & 0xFFFF_FFFF
             known = interface_names[capture] if capture < len(interface_names) else {}
-            for name in (names[capture], known.get(number, "")):
+            for name in (names[capture], PurePath(names[capture]).name, known.get(number, "")):
                 if name in self._bound:
                     self.met.add(name)
                     station[places == place] = self._bound[name]

@@ -3,13 +3,14 @@
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from functools import partial
 from itertools import tee
 from typing import TYPE_CHECKING, Self
 
+from firewall.annotate import check_annotated, heading, open_annotated
 from firewall.compare import compare, read_readings
 from firewall.engine import Firewall
 from firewall.errors import UsageError
@@ -18,17 +19,20 @@ from firewall.life import Follower
 from firewall.progress import watched
 from firewall.reports.compare_report import ComparedResult
 from firewall.reports.result import Result, finished
-from firewall.reports.rows import check_row_file, open_rows
+from firewall.reports.rows import RowWriter, check_row_file, open_rows
 from firewall.rows import Judged
 from firewall.state import State, upto
 from firewall.summary import Summary
+from firewall.watch import Limits, Source, View, Watch, ended_by_signals
 from pcaps import accelerate
-from pcaps.capture import crafted_capture, open_capture
+from pcaps.capture import crafted_capture, frames_batch, open_capture
+from pcaps.frame import Frame
 from pcaps.stream import STANDARD_INPUT
 
 if TYPE_CHECKING:
     from pcaps.batch import PacketBatch
     from pcaps.capture import Capture
+    from pcaps.libpcap import KernelCounts
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,7 @@ class Inputs:
     crafted: tuple[str, ...] = ()
     events: str | None = None
     tunnel: str = "auto"
+    follow: bool = False
 
     def firewall(self, reading: str = "path") -> Firewall:
         """A firewall of these rules with an empty table."""
@@ -58,6 +63,22 @@ class Inputs:
         )
 
     @property
+    def words(self) -> list[str]:
+        """The same as a command line has them; what stands at its default is left out."""
+        options: list[tuple[str, Iterable[str]]] = [
+            ("--rules", self.rules),
+            ("--eni", self.enis),
+            ("--profile", [self.profile] if self.profile != "aws" else []),
+            ("--set", [f"{name}={value}" for name, value in (self.settings or {}).items()]),
+            ("--tunnel", [self.tunnel] if self.tunnel != "auto" else []),
+            ("--events", [self.events] if self.events is not None else []),
+            ("--filter", [self.bpf] if self.bpf is not None else []),
+            ("--craft", self.crafted),
+        ]
+        pairs = [word for name, values in options for value in values for word in (name, value)]
+        return [*self.captures, *pairs, *(["--follow"] if self.follow else [])]
+
+    @property
     def warnings(self) -> list[str]:
         """What is odd about the words themselves."""
         twice = [name for name, count in Counter(map(os.path.realpath, self.captures)).items() if count > 1]
@@ -69,9 +90,17 @@ class Inputs:
             raise UsageError("captures and --craft do not go together: give one or the other")
         if not self.captures and not self.crafted:
             raise UsageError("nothing to judge: name a capture (- is standard input), or craft packets with --craft")
+        if self.follow and self.crafted:
+            raise UsageError("--follow and --craft do not go together: crafted packets are all there")
         if self.crafted:
             return crafted_capture(self.crafted, self.bpf, firewall.first_addresses, verify=firewall.verifies)
-        return open_capture(*self.captures, bpf=self.bpf, verify=firewall.verifies)
+        return open_capture(
+            *self.captures,
+            bpf=self.bpf,
+            verify=firewall.verifies,
+            macs=firewall.places.wants_macs,
+            follow=self.follow,
+        )
 
 
 def run_replay(inputs: Inputs, outputs: tuple[str, ...], version: str) -> Result:
@@ -84,12 +113,75 @@ def run_replay(inputs: Inputs, outputs: tuple[str, ...], version: str) -> Result
         labels = Labels.of(firewall, capture.names)
         summary = _summary(labels)
         writers = [stack.enter_context(open_rows(path, labels)) for path in outputs]
-        _tell_compiling()
-        for judged in stack.enter_context(closing(watched(firewall.replay(capture), capture))):
+        _judge(firewall, capture, summary, writers)
+    return finished(firewall, capture, summary, labels, version, inputs.warnings)
+
+
+def _judge(firewall: Firewall, capture: "Capture", summary: Summary, writers: Sequence[RowWriter]) -> None:
+    """Judge every packet of a capture, count the rows and give them to the writers."""
+    _tell_compiling()
+    with closing(watched(firewall.replay(capture), capture)) as replayed:
+        for judged in replayed:
             summary.add(judged)
             for writer in writers:
                 writer.write(judged)
+
+
+def run_annotate(inputs: Inputs, output: str, version: str, *, split: bool) -> Result:
+    """Judge every packet once, and write each to `output` with its verdicts as comments."""
+    check_annotated(output, inputs.captures, follow=inputs.follow)
+    firewall = inputs.firewall()
+    with ExitStack() as stack:
+        capture = stack.enter_context(inputs.capture(firewall))
+        labels = Labels.of(firewall, capture.names)
+        summary = _summary(labels)
+        words = ["eniwall", "annotate", *inputs.words, "-o", output, *(["--split"] if split else [])]
+        said = heading(version, words, firewall)
+        filtered = inputs.bpf is not None
+        annotated = open_annotated(output, capture, labels, said, split=split, filtered=filtered)
+        _judge(firewall, capture, summary, [stack.enter_context(annotated)])
     return finished(firewall, capture, summary, labels, version, inputs.warnings)
+
+
+@dataclass(frozen=True)
+class Watched:
+    """A watch that has ended: what a replay of its packets would say, and the kernel's counts."""
+
+    result: Result
+    kernel: "KernelCounts"
+
+
+def run_watch(inputs: Inputs, listen: Callable[[], Source], limits: Limits, view: View, version: str) -> Watched:
+    """Judge what comes until the watch ends; `listen` opens the interface, once the engine is ready.
+
+    Raises UsageError where no address is known to be the interface.
+    """
+    firewall = inputs.firewall()
+    if not firewall.interfaces:
+        raise UsageError(
+            "which address is the interface? Neither the rule file nor --eni says; add --eni ADDRESS"
+            " (`ip addr` lists those of this host)"
+        )
+    _tell_compiling()
+    _load_engine(inputs.firewall())
+    with ExitStack() as stack:
+        asked = stack.enter_context(ended_by_signals())
+        source = listen()
+        stack.callback(source.close)
+        labels = Labels.of(firewall, (source.name,))
+        how = {"verify": firewall.verifies, "macs": firewall.places.wants_macs}
+        watch = Watch(source, limits, _summary(labels), labels, view, asked, **how)
+        with view:
+            for judged in firewall.replay(watch.capture):
+                watch.add(judged)
+            watch.show()
+        kernel = source.counts()
+    return Watched(finished(firewall, watch.capture, watch.summary, labels, version), kernel)
+
+
+def _load_engine(firewall: Firewall) -> None:
+    """Judge an empty frame, so that no packet waits for code to load; the firewall is not used again."""
+    firewall.judge_batch(frames_batch([Frame(1, 0, b"", 0)], verify=firewall.verifies))
 
 
 def run_compare(inputs: Inputs, readings: str, version: str) -> ComparedResult:
@@ -153,7 +245,7 @@ def _packets_of_last(inputs: Inputs, capture: "Capture") -> int:
         return capture.packets
     if inputs.captures[-1] == STANDARD_INPUT:
         return 0
-    with open_capture(inputs.captures[-1]) as alone:
+    with open_capture(capture.names[-1]) as alone:
         return sum(packets.rows for packets in alone.batches())
 
 
@@ -168,10 +260,17 @@ class Side:
 
     def __init__(self, capture: "Capture", batches: Iterator["PacketBatch"]) -> None:
         self._batches = batches
+        self._capture = capture
         self.names = capture.names
         self.warnings = capture.warnings
         self.packets = self.filtered_out = self.bytes_read = 0  # the capture itself counts
         self.bytes_total = capture.bytes_total
+
+    @property
+    def interface_names(self) -> Sequence[Mapping[int, str]]:
+        """What the capture knows of them by now."""
+        names: Sequence[Mapping[int, str]] = getattr(self._capture, "interface_names", ())
+        return names
 
     def batches(self) -> Iterator["PacketBatch"]:
         """See Capture."""

@@ -53,7 +53,7 @@ REASONS = (
     Reason(
         "not-ip",
         NOT_EVALUATED,
-        "no IP packet (ARP, LLDP, ...), or IP behind MPLS or 802.2 (LLC, SNAP), not decoded",
+        "no IP packet (ARP, LLDP, ...), or one that the link layer encrypts or compresses",
     ),
     Reason("truncated", NOT_EVALUATED, "the capture's snap length cut a header that is needed"),
     Reason("malformed", NOT_EVALUATED, "the IP header itself cannot be read"),

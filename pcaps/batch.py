@@ -5,6 +5,8 @@ section 2.5.5.2). Time is int64 nanoseconds since 1970. A packet is named by its
 frame number, from 1, as Wireshark shows it.
 """
 
+from collections.abc import Iterable
+from itertools import accumulate
 from typing import Any, NamedTuple, get_args
 
 import numpy as np
@@ -39,6 +41,9 @@ UNSTATED, INBOUND, OUTBOUND = 0, 1, 2
 # --- `tcp_wscale` when a segment has no window scale option ----------------------------------------
 NO_WSCALE = 255
 
+# --- `fragment_id` of a packet that is no fragment ---------------------------------------------------
+NOT_A_FRAGMENT = -1
+
 # --- the high half of an IPv4-mapped address is 0; the low half starts with these bits ---------------
 IPV4_PREFIX = 0x0000_FFFF_0000_0000
 
@@ -53,6 +58,32 @@ class Piece(NamedTuple):
     data: bytes
 
 
+class Inner(NamedTuple):
+    """Packets that others carry in VXLAN or GENEVE, one entry each; there is at least one.
+
+    `records` and `pieces` are to each other as in a batch. An entry has frame, time, capture and interface of
+    the packet around it, and the lengths of the inner frame.
+    """
+
+    rows: NDArray[np.int64]  # of the packets around them, ascending
+    records: NDArray[np.void]  # PACKET
+    pieces: dict[int, Piece]  # of the entries that are fragments, by entry
+    vni: NDArray[np.int64]  # network identifier: VXLAN's, the innermost one, else GENEVE's
+    outer_src_hi: NDArray[np.uint64]  # addresses of the outermost packet
+    outer_src_lo: NDArray[np.uint64]
+    outer_dst_hi: NDArray[np.uint64]
+    outer_dst_lo: NDArray[np.uint64]
+    kind: NDArray[np.uint8]  # pcaps.tunnel's VXLAN, GENEVE, or both bits
+    macs: NDArray[np.uint64] | None  # [k, 2]: inner source and destination, 48 bits; 0 without Ethernet
+
+    def moved(self, entries: NDArray[np.intp], rows: NDArray[np.int64]) -> "Inner | None":
+        """Entries of this one, copied, at `rows` of another batch; None for no entries."""
+        if not len(entries):
+            return None
+        copies = (None if column is None else column[entries] for column in self[3:])
+        return Inner._make((rows, self.records[entries], _moved_pieces(self.pieces, entries), *copies))
+
+
 class PacketBatch:
     """Columns of equal length. Widths are the wire's; kernels widen to int64 on load.
 
@@ -60,6 +91,8 @@ class PacketBatch:
     record, which touches three cache lines a packet instead of forty, everything else by column.
 
     `pieces` has the bytes of the rows that are fragments, by row: the only bytes that outlive reading.
+    `inner` has the packets that rows carry in a tunnel, None where no row does. `macs`, uint64[rows, 2], has the
+    link addresses where they were asked for: source, destination, 48 bits each, 0 where the frame shows none.
     """
 
     capture: NDArray[np.int32]  # index of the file in the order given
@@ -85,7 +118,7 @@ class PacketBatch:
     bad_checksum: NDArray[np.uint8]  # 1: the transport checksum is wrong; 0 also where it was not verified
     traffic_class: NDArray[np.uint8]  # IPv4 type of service, IPv6 traffic class: DSCP and ECN
 
-    fragment_id: NDArray[np.int64]  # identification; -1 where the packet is no fragment
+    fragment_id: NDArray[np.int64]  # identification; NOT_A_FRAGMENT where it is none
     fragment_offset: NDArray[np.int32]  # bytes
     fragment_more: NDArray[np.uint8]  # more fragments follow
     payload_at: NDArray[np.int32]  # of a fragment: from the frame's start to what it carries of its datagram
@@ -116,9 +149,17 @@ class PacketBatch:
     quoted_dst_port: NDArray[np.uint16]
     quoted_icmp_id: NDArray[np.uint16]
 
-    def __init__(self, records: NDArray[np.void], pieces: dict[int, Piece] | None = None) -> None:
+    def __init__(
+        self,
+        records: NDArray[np.void],
+        pieces: dict[int, Piece] | None = None,
+        inner: Inner | None = None,
+        macs: NDArray[np.uint64] | None = None,
+    ) -> None:
         self.records = records
         self.pieces: dict[int, Piece] = {} if pieces is None else pieces
+        self.inner = inner
+        self.macs = macs
         for name in PACKET.names or ():
             setattr(self, name, records[name])
 
@@ -130,16 +171,32 @@ class PacketBatch:
     def slice(self, start: int, stop: int) -> "PacketBatch":
         """Rows start to stop, as views."""
         pieces = {row - start: piece for row, piece in self.pieces.items() if start <= row < stop}
-        return PacketBatch(self.records[start:stop], pieces)
+        inner = self.inner
+        if inner is not None:
+            entries = np.flatnonzero((inner.rows >= start) & (inner.rows < stop))
+            inner = inner.moved(entries, inner.rows[entries] - start)
+        macs = None if self.macs is None else self.macs[start:stop]
+        return PacketBatch(self.records[start:stop], pieces, inner, macs)
 
     def take(self, rows: NDArray[np.intp] | NDArray[np.bool_]) -> "PacketBatch":
         """The rows named, copied."""
-        if not self.pieces:
-            return PacketBatch(self.records[rows])
-        olds = np.arange(self.rows)[rows].tolist()
-        return PacketBatch(
-            self.records[rows], {new: self.pieces[old] for new, old in enumerate(olds) if old in self.pieces}
-        )
+        macs = None if self.macs is None else self.macs[rows]
+        if not self.pieces and self.inner is None:
+            return PacketBatch(self.records[rows], macs=macs)
+        olds = np.arange(self.rows)[rows]
+        inner = self.inner
+        if inner is not None:
+            entries = np.minimum(np.searchsorted(inner.rows, olds), len(inner.rows) - 1)
+            news = np.flatnonzero(inner.rows[entries] == olds)
+            inner = inner.moved(entries[news], news)
+        return PacketBatch(self.records[rows], _moved_pieces(self.pieces, olds), inner, macs)
+
+
+def _moved_pieces(pieces: dict[int, Piece], olds: NDArray[np.intp]) -> dict[int, Piece]:
+    """The pieces of rows that were `olds` and are 0, 1, 2, ... now."""
+    if not pieces:
+        return {}
+    return {new: pieces[old] for new, old in enumerate(olds.tolist()) if old in pieces}
 
 
 def scalar_type(hint: Any) -> Any:
@@ -157,16 +214,42 @@ def record_dtype(columns: dict[str, Any]) -> np.dtype[np.void]:
 PACKET = record_dtype(PacketBatch.__annotations__)
 
 
-def empty_batch(rows: int = BATCH_ROWS) -> PacketBatch:
-    """A batch of `rows` zeroed rows."""
-    return PacketBatch(np.zeros(rows, PACKET))
+def empty_batch(rows: int = BATCH_ROWS, *, macs: bool = False) -> PacketBatch:
+    """A batch of `rows` zeroed rows, with room for MAC addresses if they are asked for."""
+    return PacketBatch(np.zeros(rows, PACKET), macs=np.zeros((rows, 2), np.uint64) if macs else None)
 
 
 def concatenate(batches: list[PacketBatch]) -> PacketBatch:
-    """One batch of all rows, in order."""
-    pieces: dict[int, Piece] = {}
-    start = 0
-    for batch in batches:
-        pieces |= {start + row: piece for row, piece in batch.pieces.items()}
-        start += batch.rows
-    return PacketBatch(np.concatenate([batch.records for batch in batches]), pieces)
+    """One batch of all rows, in order; with MAC addresses if all have them."""
+    starts = _starts([batch.rows for batch in batches])
+    pieces = _joined_pieces([batch.pieces for batch in batches], starts)
+    inner = join_inner((start, batch.inner) for start, batch in zip(starts, batches, strict=True))
+    records = np.concatenate([batch.records for batch in batches])
+    return PacketBatch(records, pieces, inner, _joined_macs(batches, len(records)))
+
+
+def join_inner(parts: Iterable[tuple[int, Inner | None]]) -> Inner | None:
+    """One of all, in order, each with the row that its row 0 becomes; None where all are None."""
+    found = [inner._replace(rows=inner.rows + start) for start, inner in parts if inner is not None]
+    if not found:
+        return None
+    pieces = _joined_pieces([inner.pieces for inner in found], _starts([len(inner.rows) for inner in found]))
+    rows, records, _, *columns = zip(*found, strict=True)
+    joined = (None if any(part is None for part in column) else np.concatenate(column) for column in columns)
+    return Inner._make((np.concatenate(rows), np.concatenate(records, dtype=PACKET), pieces, *joined))
+
+
+def _joined_macs(batches: list[PacketBatch], rows: int) -> NDArray[np.uint64] | None:
+    """The MAC addresses of all rows; None where some are not known."""
+    known = [batch.macs for batch in batches if batch.macs is not None]
+    return np.concatenate(known) if known and sum(map(len, known)) == rows else None
+
+
+def _starts(counts: list[int]) -> list[int]:
+    """Where parts of these many rows start, one behind the other."""
+    return [0, *accumulate(counts[:-1])]
+
+
+def _joined_pieces(parts: list[dict[int, Piece]], starts: list[int]) -> dict[int, Piece]:
+    """The pieces of all parts, by the rows that theirs become."""
+    return {start + row: piece for start, part in zip(starts, parts, strict=True) for row, piece in part.items()}

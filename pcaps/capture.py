@@ -1,18 +1,26 @@
 """Captures: one or several files, standard input, or crafted packets, as batches in time order."""
 
-from collections.abc import Iterable, Iterator, Sequence
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from itertools import chain
 from types import TracebackType
 from typing import Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pcaps.batch import BATCH_ROWS, PacketBatch, Piece, concatenate, empty_batch
+from pcaps.batch import BATCH_ROWS, PACKET, Inner, PacketBatch, concatenate, empty_batch, join_inner
 from pcaps.decode import decode
+from pcaps.errors import CaptureError
+from pcaps.follow import FLUSH_EVERY, interrupt_calls
 from pcaps.frame import Frame
 from pcaps.libpcap import PacketFilter
+from pcaps.mac import mac_addresses
+from pcaps.paths import NEVER, STANDARD_INPUT, expanded, oldest, rotated_sets
+from pcaps.pieces import fragment_pieces
 from pcaps.reader import Reader, open_reader
-from pcaps.wire import IPV6_EXTENSION_HEADER
+from pcaps.tunnel import inner_packets
 
 
 class Capture(Protocol):
@@ -74,29 +82,55 @@ def kept_rows(select: PacketFilter, reader: Reader, rows: NDArray[np.void]) -> N
     )
 
 
-def fragment_pieces(
-    data: NDArray[np.uint8], offsets: NDArray[np.int64], rows: NDArray[np.void], first: int = 0
-) -> dict[int, Piece]:
-    """The pieces of the fragments among `rows`, just decoded from data[offsets[k]:]; keys count from `first`."""
-    pieces = {}
-    for k in np.flatnonzero(rows["fragment_id"] >= 0).tolist():
-        p = rows[k]
-        at = int(offsets[k]) + int(p["payload_at"])
-        captured = data[at : min(at + int(p["payload"]), int(offsets[k]) + int(p["caplen"]))].tobytes()
-        named = data[at - IPV6_EXTENSION_HEADER] if p["family"] == 6 else p["protocol"]
-        pieces[first + k] = Piece(int(named), captured)
-    return pieces
-
-
 class _OneFile:
-    """A file's packets as batches."""
+    """A file's packets as batches.
 
-    def __init__(self, reader: Reader, index: int, select: PacketFilter | None, *, verify: bool) -> None:
-        self.reader = reader
+    `lazy`: only look into the file now, and open it again when its first batch is asked for.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        index: int,
+        select: PacketFilter | None,
+        *,
+        verify: bool,
+        macs: bool,
+        follow: bool,
+        lazy: bool,
+    ) -> None:
+        self.path = path
         self.verify = verify
+        self.macs = macs
         self.index = index
         self.select = select
+        self.follow = follow
         self.filtered_out = 0
+        self.start = NEVER
+        self.reader = open_reader(path, follow=follow)
+        self._again = False
+        if lazy and self.reader.stream.size is not None:
+            self._look()
+
+    def _look(self) -> None:
+        """Note the time of the first packet, then let go of the file until it is read."""
+        first = np.zeros(1, PACKET)
+        try:
+            self._again = self.reader.step(first) > 0
+        finally:
+            self.reader.close()
+        if self._again:
+            self.start = int(first["time"][0])
+
+    @property
+    def packets(self) -> int:
+        """Packets read so far; the look at the first one does not count."""
+        return 0 if self._again else self.reader.packets
+
+    @property
+    def bytes_read(self) -> int:
+        """Bytes of the file read so far."""
+        return 0 if self._again else self.reader.stream.progress()
 
     def _filter(self, rows: NDArray[np.void]) -> NDArray[np.void]:
         """Move the packets that pass to the front, with their offsets and link types."""
@@ -110,69 +144,141 @@ class _OneFile:
         return rows[: len(keep)]
 
     def batches(self) -> Iterator[PacketBatch]:
-        """Full batches, then the rest."""
-        batch, filled = empty_batch(), 0
-        while count := self.reader.step(batch.records[filled:]):
+        """Full batches, then the rest; of a followed file what there is, every FLUSH_EVERY seconds."""
+        if self._again:
+            self.reader, self._again = open_reader(self.path), False
+        batch, filled, due = empty_batch(macs=self.macs), 0, 0.0
+        inner: list[tuple[int, Inner | None]] = []
+        while (count := self.reader.step(batch.records[filled:])) or not self.reader.ended:
             rows = self._filter(batch.records[filled : filled + count])
             rows["capture"] = self.index
             data = self.reader.stream.data
             if decode(data, self.reader.offsets, self.reader.links, rows, self.verify):
                 batch.pieces |= fragment_pieces(data, self.reader.offsets, rows, filled)
+            if batch.macs is not None:
+                found_macs = mac_addresses(data, self.reader.offsets, self.reader.links, rows)
+                batch.macs[filled : filled + len(rows)] = found_macs
+            found = inner_packets(
+                data, self.reader.offsets, self.reader.links, rows, verify=self.verify, macs=self.macs
+            )
+            inner.append((filled, found))
             filled += len(rows)
-            if filled == BATCH_ROWS:
-                yield batch
-                batch, filled = empty_batch(), 0
+            if filled == BATCH_ROWS or (self.follow and filled and time.monotonic() >= due):
+                batch.inner = join_inner(inner)
+                yield batch.slice(0, filled)
+                batch, filled = empty_batch(macs=self.macs), 0
+            if not filled:
+                inner, due = [], time.monotonic() + FLUSH_EVERY
+        self.reader.close()
         if filled:
+            batch.inner = join_inner(inner)
             yield batch.slice(0, filled)
 
 
-def merged(sources: Sequence[Iterator[PacketBatch]]) -> Iterator[PacketBatch]:
+class _Merging:
+    """A source that is being read: the batch whose turn it is, and how far its clock has come."""
+
+    def __init__(self, batches: Iterator[PacketBatch]) -> None:
+        self._batches = batches
+        self._latest = NEVER
+        self._take(next(batches, None))
+
+    def _take(self, batch: PacketBatch | None) -> None:
+        self.batch = batch
+        if batch is not None:  # a clock that goes backwards keeps its packets' order
+            self.clock = np.maximum.accumulate(np.maximum(batch.time, self._latest))
+
+    def until(self, time_: int) -> tuple[PacketBatch, NDArray[np.int64]]:
+        """The packets of the batch up to a time, which are used up, and their clock."""
+        batch, clock = self.batch, self.clock
+        count = int(np.searchsorted(clock, time_, side="right"))
+        if batch is None or not count:
+            return empty_batch(0), clock[:0]
+        self._latest = int(clock[count - 1])
+        self._take(batch.slice(count, batch.rows) if count < batch.rows else next(self._batches, None))
+        return batch.slice(0, count), clock[:count]
+
+
+def merged(sources: Sequence[Iterator[PacketBatch]], starts: Sequence[int] = ()) -> Iterator[PacketBatch]:
     """Several sources by time; the order within a source stays, even where its clock went backwards.
 
-    Each source is taken up to the time that every source has been read to.
+    Each source is taken up to the time that every source has been read to. None is asked for packets
+    before the time that `starts` says of it (ns), so that few files are open at once.
     """
-    waiting = [next(source, None) for source in sources]
-    latest = [np.iinfo(np.int64).min] * len(sources)
-    while open_ends := {k: batch for k, batch in enumerate(waiting) if batch is not None}:
-        clocks = {k: np.maximum.accumulate(np.maximum(batch.time, latest[k])) for k, batch in open_ends.items()}
-        until = min(clock[-1] for clock in clocks.values())
-        ready, times = [], []
-        for k, batch in open_ends.items():
-            count = int(np.searchsorted(clocks[k], until, side="right"))
-            ready.append(batch.slice(0, count))
-            times.append(clocks[k][:count])
-            latest[k] = int(clocks[k][count - 1]) if count else latest[k]
-            waiting[k] = batch.slice(count, batch.rows) if count < batch.rows else next(sources[k], None)
-        order = np.argsort(np.concatenate(times), kind="stable")
-        yield concatenate(ready).take(order)
+    starts = starts or [NEVER] * len(sources)
+    later = sorted(range(len(sources)), key=lambda number: starts[number], reverse=True)
+    reading: dict[int, _Merging] = {}
+    while True:
+        while later and all(starts[later[-1]] <= source.clock[-1] for source in reading.values()):
+            number = later.pop()
+            opened = _Merging(sources[number])
+            if opened.batch is not None:
+                reading[number] = opened
+        if not reading:
+            return
+        until = int(min(source.clock[-1] for source in reading.values()))
+        ready = [reading[number].until(until) for number in sorted(reading)]
+        reading = {number: source for number, source in reading.items() if source.batch is not None}
+        order = np.argsort(np.concatenate([clock for _, clock in ready]), kind="stable")
+        yield concatenate([batch for batch, _ in ready]).take(order)
 
 
 class FileCapture:
-    """One or several files (`-`: standard input), merged by time. Raises CaptureError on opening."""
+    """One or several files (`-`: standard input), merged by time. Raises CaptureError on opening.
 
-    def __init__(self, paths: Sequence[str], bpf: str | None = None, *, verify: bool = False) -> None:
+    Of several files, those that can be opened twice are open only while their packets are due.
+    """
+
+    def __init__(
+        self,
+        paths: Sequence[str],
+        bpf: str | None = None,
+        *,
+        verify: bool = False,
+        macs: bool = False,
+        follow: bool = False,
+    ) -> None:
         select = PacketFilter(bpf) if bpf is not None else None
-        self._readers: list[Reader] = []
+        self._paths = expanded(paths)
+        if follow and len(self._paths) > 1:
+            raise CaptureError(f"--follow reads one capture, not {len(self._paths)}: name the one being written")
+        self._files: list[_OneFile] = []
+        self._follow = ExitStack() if follow else None
+        lazy = len(self._paths) > 1
         try:
-            for path in paths:
-                self._readers.append(open_reader(path))
+            for index, path in enumerate(self._paths):
+                self._files.append(_OneFile(path, index, select, verify=verify, macs=macs, follow=follow, lazy=lazy))
         except BaseException:
             self.close()
             raise
-        self.names = tuple(reader.stream.name for reader in self._readers)
-        self._files = [_OneFile(reader, index, select, verify=verify) for index, reader in enumerate(self._readers)]
-        sizes = [reader.stream.size for reader in self._readers]
+        self.names = tuple("standard input" if path == STANDARD_INPUT else path for path in self._paths)
+        sizes = [file.reader.stream.size for file in self._files]
         self.bytes_total = None if None in sizes else sum(size or 0 for size in sizes)
+
+    @property
+    def interface_names(self) -> list[dict[int, str]]:
+        """Of each file, the names of its interfaces, so far."""
+        return [file.reader.names for file in self._files]
+
+    @property
+    def interface_descriptions(self) -> list[dict[int, str]]:
+        """Of each file, what it says of its interfaces besides their names, so far."""
+        return [file.reader.descriptions for file in self._files]
+
+    @property
+    def clamped(self) -> int:
+        """Packets whose times cannot be, so far; a warning tells the number at the end."""
+        return sum(file.reader.clamped for file in self._files)
 
     @property
     def warnings(self) -> list[str]:
         """What was cut or damaged, so far."""
-        return [warning for reader in self._readers for warning in reader.warnings]
+        return [warning for file in self._files for warning in file.reader.warnings]
 
     @property
     def packets(self) -> int:
         """Packets read so far."""
-        return sum(reader.packets for reader in self._readers)
+        return sum(file.packets for file in self._files)
 
     @property
     def filtered_out(self) -> int:
@@ -182,27 +288,43 @@ class FileCapture:
     @property
     def bytes_read(self) -> int:
         """Bytes of the files read so far."""
-        return sum(reader.stream.progress() for reader in self._readers)
+        return sum(file.bytes_read for file in self._files)
 
     def batches(self) -> Iterator[PacketBatch]:
         """See Capture."""
         if len(self._files) == 1:
             return self._files[0].batches()
-        return merged([file.batches() for file in self._files])
+        sources, starts = [], []
+        for numbers in rotated_sets(self._paths):  # one behind the other, whatever their clocks say
+            first = oldest([self._files[number].start for number in numbers])
+            parts = [self._files[number] for number in numbers[first:] + numbers[:first]]
+            sources.append(chain.from_iterable(part.batches() for part in parts))
+            starts.append(parts[0].start)
+        return merged(sources, starts)
+
+    def stop(self) -> None:
+        """End the following: what was written until now is the capture."""
+        for file in self._files:
+            file.reader.stream.stop()
 
     def close(self) -> None:
         """See Capture."""
-        for reader in self._readers:
-            reader.stream.close()
+        for file in self._files:
+            file.reader.close()
+        if self._follow is not None:
+            self._follow.close()
 
     def __enter__(self) -> Self:
+        """The capture itself; until it is closed, Ctrl-C ends the following and no more."""
+        if self._follow is not None:
+            self._follow.enter_context(interrupt_calls(self.stop))
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
 
 
-def frames_batch(frames: Iterable[Frame], first: int = 1, *, verify: bool = False) -> PacketBatch:
+def frames_batch(frames: Iterable[Frame], first: int = 1, *, verify: bool = False, macs: bool = False) -> PacketBatch:
     """Frames, read by the same decoder as files; frame numbers count from `first`."""
     frames = list(frames)
     batch = empty_batch(len(frames))
@@ -213,8 +335,11 @@ def frames_batch(frames: Iterable[Frame], first: int = 1, *, verify: bool = Fals
     batch.wirelen[:] = [frame.wirelen for frame in frames]
     offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
     data = np.frombuffer(b"".join(frame.data for frame in frames) or b"\0", np.uint8).copy()
-    if decode(data, offsets, np.array([frame.link for frame in frames], np.int32), batch.records, verify):
+    links = np.array([frame.link for frame in frames], np.int32)
+    if decode(data, offsets, links, batch.records, verify):
         batch.pieces = fragment_pieces(data, offsets, batch.records)
+    batch.inner = inner_packets(data, offsets, links, batch.records, verify=verify, macs=macs)
+    batch.macs = mac_addresses(data, offsets, links, batch.records) if macs else None
     return batch
 
 
@@ -222,23 +347,36 @@ class FrameCapture:
     """Frames in memory as a capture: crafted packets take the same road as files."""
 
     def __init__(
-        self, frames: Iterable[Frame], name: str = "crafted", bpf: str | None = None, *, verify: bool = False
+        self,
+        frames: Iterable[Frame],
+        name: str = "crafted",
+        bpf: str | None = None,
+        *,
+        verify: bool = False,
+        macs: bool = False,
     ) -> None:
         self._frames = list(frames)
         self._verify = verify
+        self._macs = macs
         self._select = PacketFilter(bpf) if bpf is not None else None
         self.names: tuple[str, ...] = (name,)
+        self.interface_names: tuple[Mapping[int, str], ...] = ({},)
         self.warnings: list[str] = []
         self.packets = 0
         self.filtered_out = 0
         self.bytes_total: int | None = sum(len(frame.data) for frame in self._frames)
         self.bytes_read = 0
 
+    @property
+    def frames(self) -> Sequence[Frame]:
+        """What it holds, with its bytes."""
+        return self._frames
+
     def batches(self) -> Iterator[PacketBatch]:
         """See Capture."""
         for start in range(0, len(self._frames), BATCH_ROWS):
             frames = self._frames[start : start + BATCH_ROWS]
-            batch = frames_batch(frames, start + 1, verify=self._verify)
+            batch = frames_batch(frames, start + 1, verify=self._verify, macs=self._macs)
             self.packets += len(frames)
             self.bytes_read += sum(len(frame.data) for frame in frames)
             if self._select is not None:
@@ -258,12 +396,16 @@ class FrameCapture:
         self.close()
 
 
-def open_capture(*paths: str, bpf: str | None = None, verify: bool = False) -> FileCapture:
-    """Open capture files, `-` for standard input; `verify` sums over transport checksums.
+def open_capture(
+    *paths: str, bpf: str | None = None, verify: bool = False, macs: bool = False, follow: bool = False
+) -> FileCapture:
+    """Open capture files: patterns (cap*.pcap), s3://BUCKET/KEY, `-` for standard input.
 
-    Raises CaptureError or FilterError with the cure.
+    `verify` sums over transport checksums, `macs` reads link addresses. `follow` waits at the end of the file
+    for what is still being written to it, until it is removed or replaced, `stop` is called, or Ctrl-C is
+    pressed in the capture's `with` block. Raises CaptureError or FilterError with the cure.
     """
-    return FileCapture([str(path) for path in paths], bpf, verify=verify)
+    return FileCapture([str(path) for path in paths], bpf, verify=verify, macs=macs, follow=follow)
 
 
 def crafted_capture(

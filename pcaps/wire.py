@@ -18,6 +18,17 @@ ETHERTYPE_IPV6 = 0x86DD
 ETHERTYPE_VLAN = 0x8100  # 802.1Q
 ETHERTYPE_QINQ = 0x88A8  # 802.1ad
 ETHERTYPE_QINQ_OLD = 0x9100  # QinQ before 802.1ad
+ETHERTYPE_MPLS, ETHERTYPE_MPLS_UPSTREAM = 0x8847, 0x8848  # RFC 3032, RFC 5332
+ETHERTYPE_PPPOE = 0x8864  # a PPPoE session, RFC 2516
+ETHERTYPE_I_TAG = 0x88E7  # 802.1ah
+ETHERTYPE_LLC = 0x8870  # for frames too long for a length field
+
+# --- what else stands next in a frame, by numbers that no EtherType has ----------------------------------
+NO_IP = 0  # something that is read no further
+SHORT = -1  # the frame ends inside a link header
+UNKNOWN_LINK = -2  # the link type has no decoder
+ENDLESS = -3  # more headers than any network nests
+BARE_IP, ETHERNET_FRAME, LLC, PPP, PPP_HDLC, CISCO_HDLC, RADIOTAP, WLAN, WLAN_PADDED = range(0x10000, 0x10009)
 
 # --- IP protocol numbers (IANA) ----------------------------------------------------------------------
 ICMP, TCP, UDP, GRE, ICMPV6, SCTP, UDPLITE = 1, 6, 17, 47, 58, 132, 136
@@ -45,6 +56,8 @@ IPV6_HEADER = 40
 IPV6_LONGEST = 40 + 0xFFFF  # without the jumbo payload option
 IPV6_HOP_BY_HOP, IPV6_ROUTING, IPV6_FRAGMENT, IPV6_AUTH, IPV6_NONE, IPV6_DESTINATION_OPTIONS = 0, 43, 44, 51, 59, 60
 IPV6_EXTENSION_HEADER = 8  # the shortest extension header
+OPTION_PAD1, OPTION_JUMBO = 0, 0xC2  # RFC 8200 section 4.2, RFC 2675 section 2
+JUMBO_OPTION = 6
 MAX_EXTENSION_HEADERS = 64  # a longer chain is no packet that a host would send
 
 # --- TCP, RFC 9293 section 3.1 -----------------------------------------------------------------------

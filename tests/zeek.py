@@ -153,11 +153,6 @@ def lacks_one_answer(records: Sequence[Record], connections: Sequence[Connection
     )
 
 
-def is_unseen(records: Sequence[Record], connections: Sequence[Connection]) -> bool:
-    """No packet of it was read as IP."""
-    return bool(records) and not connections
-
-
 class Difference(NamedTuple):
     """A reason why the two differ; `holds` is true where that, and nothing else, is the difference."""
 
@@ -179,7 +174,6 @@ DIFFERENCES = (
         "invalid; the connection is picked up at the next ACK, with the same originator and one packet less.",
         lacks_one_answer,
     ),
-    Difference("mpls", "The packets are in MPLS, which eniwall does not decode; Zeek does.", is_unseen),
 )
 NAMED = {row.name: row for row in DIFFERENCES}
 
@@ -200,7 +194,6 @@ EXCEPTIONS = (
     Known(SSH, "192.168.2.1:56875 > 192.168.2.158:22", "attempt-timeout"),
     Known(SSH, "192.168.1.32:41164 > 128.2.10.238:22", "attempt-timeout"),
     Known("tcp-zeek-missing-syn.pcap", "141.42.64.125:56730 > 125.190.109.199:80", "answer-first"),
-    Known("l2-zeek-mixed-vlan-mpls.pcap", "10.1.2.1:11001 > 10.34.0.1:23", "mpls"),
 )
 
 

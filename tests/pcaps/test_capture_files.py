@@ -13,10 +13,11 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pcaps import savefile
+from pcaps import pcapng_file
 from pcaps.batch import BATCH_ROWS, PacketBatch
 from pcaps.capture import open_capture
 from pcaps.errors import CaptureError, FilterError
+from pcaps.limits import LATEST
 
 FRAME = bytes.fromhex(
     "020000000002020000000001080045000028000100004006f0bac6336407"  # IPv4, correct checksum not needed here
@@ -119,9 +120,9 @@ def test_pcapng_sections_interfaces_and_unknown_blocks(tmp_path: Path, order: st
     )
     batches, warnings = read(path)
     assert times(batches) == [5_000_001_000, 7_000_000_123, 0, 3_500_000_000]
-    assert batches[0].interface.tolist() == [0, 1, 0, 0]
+    assert batches[0].interface.tolist() == [0, 1, 0, 2]  # counted through both sections
     assert batches[0].wirelen.tolist() == [len(FRAME), 900, len(FRAME), len(ARP)]
-    assert batches[0].frame.tolist() == [1, 2, 3, 4]
+    assert batches[0].frame.tolist() == [1, 3, 4, 5]  # Wireshark numbers the custom block too
     assert warnings == []
 
 
@@ -133,13 +134,14 @@ def test_pcapng_sections_interfaces_and_unknown_blocks(tmp_path: Path, order: st
 def test_every_clock_gives_the_exact_nanosecond(ticks: int, resolution: int, offset: int) -> None:
     units = 2 ** (resolution & 0x7F) if resolution & 0x80 else 10**resolution
     exact = (ticks // units + offset) * 10**9 + ticks % units * 10**9 // units
-    if abs(ticks // units + offset) > savefile.LATEST:
-        exact = savefile.LATEST * 10**9
+    if abs(ticks // units + offset) > LATEST:
+        exact = LATEST * 10**9
     frame = enhanced("<", 0, ticks, b"")
     table = np.array([(1, 0, units, offset)], np.int64)
     out = PacketBatch(np.zeros(1, PacketBatch(np.zeros(0, _dtype())).records.dtype))
     data = np.frombuffer(frame, np.uint8).copy()
-    savefile.walk_pcapng(data, 0, len(data), False, table, 1, out.records, np.zeros(1, np.int64), np.zeros(1, np.int32))
+    offsets, links = np.zeros(1, np.int64), np.zeros(1, np.int32)
+    pcapng_file.walk_pcapng(data, 0, len(data), False, table, 0, 1, out.records, offsets, links)
     assert int(out.time[0]) == exact
 
 
@@ -232,8 +234,8 @@ def test_a_header_without_packets_is_an_empty_capture(tmp_path: Path) -> None:
         (pcap([])[:10], "ends inside the 24-byte file header"),
         (gzip.compress(b"not a capture either"), "not a capture"),
         (b"\x1f\x8b\x08\x00garbage", "compressed data is damaged or cut"),
-        (pcap([FRAME], link=129), "link type 129 is not decoded"),
-        (section("<") + interface("<", 129) + enhanced("<", 0, 0, FRAME), "link type 129 is not decoded"),
+        (pcap([FRAME], link=147), "link type 147 is not decoded"),
+        (section("<") + interface("<", 147) + enhanced("<", 0, 0, FRAME), "link type 147 is not decoded"),
         (bytes.fromhex("0a0d0d0a") + bytes(60), "no pcapng section header"),
     ],
     ids=["empty", "text", "png", "half a header", "packed text", "bad gzip", "link type", "pcapng link", "zeros"],
@@ -256,7 +258,7 @@ def test_what_cannot_be_opened_names_the_cure(tmp_path: Path, name: str, says: s
 def test_one_unsupported_interface_among_others_costs_only_its_packets(tmp_path: Path) -> None:
     path = tmp_path / "a.pcapng"
     path.write_bytes(
-        section("<") + interface("<") + interface("<", 129) + enhanced("<", 0, 0, FRAME) + enhanced("<", 1, 0, FRAME)
+        section("<") + interface("<") + interface("<", 147) + enhanced("<", 0, 0, FRAME) + enhanced("<", 1, 0, FRAME)
     )
     batches, _ = read(path)
     assert batches[0].status.tolist()[1] == 4  # UNSUPPORTED_LINK
