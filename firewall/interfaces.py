@@ -10,13 +10,14 @@ from typing import NamedTuple
 
 import numpy as np
 
+from conntrack.tcp import FLAG_BITS
 from firewall.errors import UsageError
 from firewall.labels import address_text, counted
-from firewall.model import Address, GroupPeer, NetworkInterface, RuleSet
+from firewall.model import TCP, Address, GroupPeer, NetworkInterface, RuleSet
 from pcaps.batch import PacketBatch
-from pcaps.wire import ACK, SYN, TCP
 
 MOST_INTERFACES = 65_535  # an entry of the table has 16 bits for its interface
+SYN, ACK = FLAG_BITS["SYN"], FLAG_BITS["ACK"]  # pcaps.wire has them too, and would load the engine
 SHOWN = 5  # busiest addresses in the message
 
 

@@ -66,7 +66,7 @@ def open_object(path: str) -> tuple[io.RawIOBase, int]:
     try:
         import boto3
     except ImportError:
-        raise CaptureError(f"{path}: reading from S3 needs boto3: pip install 'eniwall[aws]'") from None
+        raise CaptureError(f"{path}: reading from S3 needs boto3: .venv/bin/pip install boto3") from None
     from botocore.exceptions import BotoCoreError, ClientError
 
     try:

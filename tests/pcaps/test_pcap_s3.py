@@ -89,7 +89,7 @@ def test_an_object_is_read_block_by_block(s3: Any) -> None:
     long = pcap([FRAME + bytes(60_000)] * 30)
     s3.put_object(Bucket=BUCKET, Key="long.pcap", Body=long)
     with open_capture(f"s3://{BUCKET}/long.pcap") as capture:
-        assert 0 < capture.bytes_read <= BLOCK
+        assert 0 < capture.bytes_read < 2 * BLOCK  # what was looked into, not the whole
         assert sum(batch.rows for batch in capture.batches()) == 30
         assert capture.bytes_read == len(long) > 5 * BLOCK
 
