@@ -53,7 +53,9 @@ class Places:
             raise UsageError(f"--tunnel {tunnel}: write one of {', '.join(TUNNELS)}")
         self._bound = bound
         self.tunnel = tunnel
-        self._macs = _sorted({_mac(eni.mac): index for index, eni in enumerate(interfaces) if eni.mac is not None})
+        macs = {_mac(eni.mac): index for index, eni in enumerate(interfaces) if eni.mac is not None}
+        macs.pop(0, None)  # what a frame without addresses reads as
+        self._macs = _sorted(macs)
         self._vnis = _sorted({vni: index for index, eni in enumerate(interfaces) for vni in eni.mirror_vnis})
         self.unwrapped = 0  # packets judged by what a tunnel carries
         self.met: set[str] = set()  # names of `bound` that a packet came under
@@ -119,7 +121,8 @@ class Places:
         for place in np.unique(places).tolist():
             capture, number = place >> 32, place & 0xFFFF_FFFF
             known = interface_names[capture] if capture < len(interface_names) else {}
-            for name in (names[capture], PurePath(names[capture]).name, known.get(number, "")):
+            file = names[capture] if capture < len(names) else ""  # packets judged one by one have none
+            for name in (file, PurePath(file).name, known.get(number, "")):
                 if name in self._bound:
                     self.met.add(name)
                     station[places == place] = self._bound[name]

@@ -223,7 +223,7 @@ class PcapngReader(_Reader):
         super().__init__(stream)
         self.order = "<"
         self._base = 0  # the number of the section's first interface
-        self._rows: NDArray[np.int64] | None = None
+        self._rows = np.zeros((16, 4), np.int64)  # the section's interfaces for the walker, and room for more
         if not self._one_header():
             told = self.warnings[0].removeprefix(f"{stream.name}: ") if self.warnings else "it is empty"
             raise CaptureError(f"{stream.name}: the first block is no pcapng section header that can be read ({told})")
@@ -236,7 +236,7 @@ class PcapngReader(_Reader):
                 stream.position,
                 stream.filled,
                 self.order == ">",
-                self._table(),
+                self._rows[: len(self.interfaces) - self._base],
                 self._base,
                 self.frames + 1,
                 out,
@@ -244,11 +244,20 @@ class PcapngReader(_Reader):
                 self.links,
             )
         )
-        if walk.packets and not self.packets:
-            numbers = {interface.link for interface in self.interfaces}
-            if not numbers & SUPPORTED:
-                raise unsupported(stream.name, numbers)
+        if walk.packets and walk.why != HEADER:  # behind a header another interface may come
+            self._refuse_unknown_links()
         return walk
+
+    def _refuse_unknown_links(self) -> None:
+        """Raise CaptureError if no interface has a link type with a decoder."""
+        numbers = {interface.link for interface in self.interfaces}
+        if not numbers & SUPPORTED:
+            raise unsupported(self.stream.name, numbers)
+
+    def _say_end(self) -> None:
+        super()._say_end()
+        if self.packets:
+            self._refuse_unknown_links()
 
     def _header(self) -> bool:
         """Read a section header or an interface description, and the descriptions behind it."""
@@ -283,7 +292,6 @@ class PcapngReader(_Reader):
             self._say_end()
             return False
         block = stream.take(size)
-        self._rows = None
         if section:
             return self._enter_section(block, order)
         return self._add_interface(block[8:-4])
@@ -294,13 +302,6 @@ class PcapngReader(_Reader):
         if major != 1:
             self._say_damaged(f"a section of version {major}, of which nothing is known")
         return major == 1
-
-    def _table(self) -> NDArray[np.int64]:
-        """The section's interfaces as rows for the walker, made once behind the last description."""
-        if self._rows is None:
-            rows = [(row.link, row.snaplen, row.ticks, row.offset) for row in self.interfaces[self._base :]]
-            self._rows = np.array(rows, np.int64).reshape(-1, 4)
-        return self._rows
 
     def _add_interface(self, body: bytes) -> bool:
         if len(self.interfaces) - self._base >= MAX_INTERFACES:
@@ -316,6 +317,9 @@ class PcapngReader(_Reader):
             return False
         number = len(self.interfaces)
         self.interfaces.append(found)
+        if number - self._base == len(self._rows):  # doubled: many descriptions, each between packets, stay cheap
+            self._rows = np.concatenate([self._rows, np.zeros_like(self._rows)])
+        self._rows[number - self._base] = (found.link, found.snaplen, found.ticks, found.offset)
         if found.name:
             self.names[number] = found.name
         if found.description:

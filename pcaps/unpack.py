@@ -6,11 +6,12 @@ Imports nothing heavy: it is asked before an engine is chosen.
 import io
 import zlib
 from collections.abc import Callable
-from typing import BinaryIO, NamedTuple, cast
+from typing import Any, BinaryIO, NamedTuple, cast
 
 from pcaps.limits import MAX_WINDOW
 
 Faults = tuple[type[Exception], ...]
+PACKED_BLOCK = 1 << 8  # of zstd: four bytes may unpack to 128 KiB, so that one block unpacks to 8 MiB at most
 
 
 class Rewound(io.RawIOBase):
@@ -39,11 +40,51 @@ def _gunzip(stream: BinaryIO) -> tuple[BinaryIO, Faults]:
     return cast("BinaryIO", gzip.GzipFile(fileobj=stream)), (EOFError, zlib.error, gzip.BadGzipFile)
 
 
+class Unzstd(io.RawIOBase):
+    """The content of zstd frames, one behind the other; unlike the library's stream it tells a frame that is cut."""
+
+    def __init__(self, stream: BinaryIO, new_frame: Callable[[], Any]) -> None:
+        self._stream = stream
+        self._new_frame = new_frame
+        self._frame: Any = None
+        self._packed = b""
+        self._ready = memoryview(b"")
+
+    def readable(self) -> bool:
+        """Always."""
+        return True
+
+    def readinto(self, buffer: "memoryview | bytearray") -> int:  # type: ignore[override]  # Buffer is 3.12's name
+        """Fill the buffer. Raises EOFError where the last frame does not end, ZstdError where one is damaged."""
+        while not self._ready and self._unpack():
+            pass
+        view = memoryview(buffer)
+        data, self._ready = self._ready[: len(view)], self._ready[len(view) :]
+        view[: len(data)] = data
+        return len(data)
+
+    def _unpack(self) -> bool:
+        """Unpack some more; False at the end of the stream."""
+        packed = self._packed or self._stream.read(PACKED_BLOCK)
+        if not packed:
+            if self._frame is not None:
+                raise EOFError("the last frame does not end")
+            return False
+        if self._frame is None:
+            self._frame = self._new_frame()
+        self._ready = memoryview(self._frame.decompress(packed))
+        self._packed = self._frame.unused_data if self._frame.eof else b""
+        if self._frame.eof:
+            self._frame = None
+        return True
+
+
 def _unzstd(stream: BinaryIO) -> tuple[BinaryIO, Faults]:
     import zstandard
 
-    reader = zstandard.ZstdDecompressor(max_window_size=MAX_WINDOW).stream_reader(stream, read_across_frames=True)
-    return cast("BinaryIO", reader), (zstandard.ZstdError,)
+    decompressor = zstandard.ZstdDecompressor(max_window_size=MAX_WINDOW)
+    reader = io.BufferedReader(Unzstd(stream, decompressor.decompressobj))
+    return cast("BinaryIO", reader), (EOFError, zstandard.ZstdError)
 
 
 def _unlz4(stream: BinaryIO) -> tuple[BinaryIO, Faults]:

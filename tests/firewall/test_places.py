@@ -213,3 +213,13 @@ def test_a_copy_from_elsewhere_goes_by_its_inner_addresses() -> None:
 def test_an_unknown_way_to_read_tunnels_is_refused() -> None:
     with pytest.raises(UsageError, match="--tunnel both: write one of auto, outer, inner"):
         Firewall(estate(), tunnel="both")
+
+
+def test_packets_without_a_file_go_by_their_addresses_whatever_is_bound() -> None:
+    firewall = Firewall(estate(), ["eni-web=a.pcap", "eni-db"])
+    assert [row["reason"] for row in firewall.judge(segment(WEB, DB)[IP])] == ["rule", "rule"]
+
+
+def test_a_mac_of_zeros_names_nobody() -> None:
+    eni = NetworkInterface("eni-web", (ip_address(WEB),), ("sg",), "00:00:00:00:00:00")
+    assert not Firewall(RuleSet(estate().groups, {"eni-web": eni})).places.wants_macs

@@ -202,3 +202,12 @@ def test_a_zstd_frame_that_asks_for_too_much_memory_is_refused(tmp_path: Path) -
     path.write_bytes(window_of_2_gib + b"\x01\x00\x00" + bytes(20))
     with pytest.raises(CaptureError, match="too much memory"):
         read(path)
+
+
+def test_a_zstd_frame_that_does_not_end_is_told(tmp_path: Path) -> None:
+    whole = zstandard.ZstdCompressor().compressobj()
+    path = tmp_path / "cut.pcap.zst"
+    path.write_bytes(whole.compress(pcap([FRAME] * 20)) + whole.flush(zstandard.COMPRESSOBJ_FLUSH_BLOCK))
+    with open_capture(str(path)) as capture:
+        assert sum(batch.rows for batch in capture.batches()) > 0
+        assert [f"{path}: its compressed data is damaged or cut" in warning for warning in capture.warnings] == [True]
