@@ -11,11 +11,13 @@ CODE = pcaps conntrack firewall tests benchmarks docs
 ALL = -m "not root"
 INTERPRETED = -m "not root and not slow and not compiled_only"
 
+SECONDS = 60
+
 # The stamps say what .venv holds; pip runs again only after pyproject.toml has changed.
 INSTALLED = .venv/.installed
 INSTALLED_DEV = .venv/.installed-dev
 
-.PHONY: help demo test lint format docs netfilter bench samples coverage clean distclean
+.PHONY: help demo test lint format docs netfilter bench samples coverage fuzz clean distclean
 
 help:  ## print this list (the default)
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -55,6 +57,9 @@ coverage: $(INSTALLED_DEV)  ## measure line and branch coverage, interpreted; de
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage html --quiet
 	$(BIN)/coverage report
+
+fuzz: $(INSTALLED_DEV)  ## feed mutated bytes to all readers, SECONDS each (60)
+	for target in pcap pcapng decode tunnel; do $(BIN)/python -m tests.fuzz --target $$target --seconds $(SECONDS) || exit 1; done
 
 clean:  ## remove what tools and tests left, but .venv
 	rm -rf build dist htmlcov .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

@@ -10,7 +10,7 @@ from typing import Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from pcaps.batch import BATCH_ROWS, PACKET, Inner, PacketBatch, concatenate, empty_batch, join_inner
+from pcaps.batch import BATCH_ROWS, PACKET, Inner, PacketBatch, Piece, concatenate, empty_batch, join_inner
 from pcaps.decode import decode
 from pcaps.errors import CaptureError
 from pcaps.follow import FLUSH_EVERY, interrupt_calls
@@ -21,6 +21,8 @@ from pcaps.paths import NEVER, STANDARD_INPUT, expanded, oldest, rotated_sets
 from pcaps.pieces import fragment_pieces
 from pcaps.reader import Reader, open_reader
 from pcaps.tunnel import inner_packets
+
+MAX_BATCH_PIECES = 1 << 26
 
 
 class Capture(Protocol):
@@ -80,6 +82,11 @@ def kept_rows(select: PacketFilter, reader: Reader, rows: NDArray[np.void]) -> N
         np.bool_,
         len(rows),
     )
+
+
+def _held(pieces: Mapping[int, Piece]) -> int:
+    """Bytes of these fragments."""
+    return sum(len(piece.data) for piece in pieces.values())
 
 
 class _OneFile:
@@ -144,29 +151,36 @@ class _OneFile:
         return rows[: len(keep)]
 
     def batches(self) -> Iterator[PacketBatch]:
-        """Full batches, then the rest; of a followed file what there is, every FLUSH_EVERY seconds."""
+        """Full batches, then the rest; of a followed file what there is, every FLUSH_EVERY seconds.
+
+        A batch ends early where its fragments hold many bytes.
+        """
         if self._again:
             self.reader, self._again = open_reader(self.path), False
-        batch, filled, due = empty_batch(macs=self.macs), 0, 0.0
+        batch, filled, held, due = empty_batch(macs=self.macs), 0, 0, 0.0
         inner: list[tuple[int, Inner | None]] = []
         while (count := self.reader.step(batch.records[filled:])) or not self.reader.ended:
             rows = self._filter(batch.records[filled : filled + count])
             rows["capture"] = self.index
             data = self.reader.stream.data
             if decode(data, self.reader.offsets, self.reader.links, rows, self.verify):
-                batch.pieces |= fragment_pieces(data, self.reader.offsets, rows, filled)
+                pieces = fragment_pieces(data, self.reader.offsets, rows, filled)
+                held += _held(pieces)
+                batch.pieces |= pieces
             if batch.macs is not None:
                 found_macs = mac_addresses(data, self.reader.offsets, self.reader.links, rows)
                 batch.macs[filled : filled + len(rows)] = found_macs
             found = inner_packets(
                 data, self.reader.offsets, self.reader.links, rows, verify=self.verify, macs=self.macs
             )
-            inner.append((filled, found))
+            if found is not None:
+                held += _held(found.pieces)
+                inner.append((filled, found))
             filled += len(rows)
-            if filled == BATCH_ROWS or (self.follow and filled and time.monotonic() >= due):
+            if filled == BATCH_ROWS or held >= MAX_BATCH_PIECES or (self.follow and filled and time.monotonic() >= due):
                 batch.inner = join_inner(inner)
                 yield batch.slice(0, filled)
-                batch, filled = empty_batch(macs=self.macs), 0
+                batch, filled, held = empty_batch(macs=self.macs), 0, 0
             if not filled:
                 inner, due = [], time.monotonic() + FLUSH_EVERY
         self.reader.close()

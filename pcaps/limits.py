@@ -99,6 +99,12 @@ LIMITS = (
         "the time becomes the limit, and the packet is counted as clamped",
     ),
     Limit(
+        "pcaps.capture.MAX_BATCH_PIECES",
+        "bytes of the fragments in one batch",
+        "a full batch of the longest fragments would hold 4 GiB",
+        "the batch ends there",
+    ),
+    Limit(
         "pcaps.limits.MAX_WINDOW",
         "bytes that one zstd frame may refer back to",
         "what `zstd -d` grants without --long=31 (RFC 8878 section 3.1.1.1.2 asks for 8 MiB at least)",
