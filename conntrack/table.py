@@ -296,6 +296,8 @@ def grown(table: FlowTable) -> Growth:
     entries = table.entries[:-1]
     now = int(table.counts[CLOCK])
     timed_out = int(np.count_nonzero((entries["use"] == LIVE) & (entries["expires"] <= now)))
+    if capacity >= MAX_CAPACITY and not timed_out:
+        return Growth(table, 0)
     forget = capacity >= REMEMBERING_CAPACITY and (timed_out >= capacity // 4 or capacity >= MAX_CAPACITY)
     if not forget:
         capacity *= 2

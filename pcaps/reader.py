@@ -223,6 +223,7 @@ class PcapngReader(_Reader):
         super().__init__(stream)
         self.order = "<"
         self._base = 0  # the number of the section's first interface
+        self._decodable = False  # True once an interface has a link type with a decoder: one may come late
         self._rows = np.zeros((16, 4), np.int64)  # the section's interfaces for the walker, and room for more
         if not self._one_header():
             told = self.warnings[0].removeprefix(f"{stream.name}: ") if self.warnings else "it is empty"
@@ -230,7 +231,7 @@ class PcapngReader(_Reader):
 
     def _walk(self, out: NDArray[np.void]) -> Walk:
         stream = self.stream
-        walk = Walk(
+        return Walk(
             *pcapng_file.walk_pcapng(
                 stream.data,
                 stream.position,
@@ -244,20 +245,13 @@ class PcapngReader(_Reader):
                 self.links,
             )
         )
-        if walk.packets and walk.why != HEADER:  # behind a header another interface may come
-            self._refuse_unknown_links()
-        return walk
 
-    def _refuse_unknown_links(self) -> None:
-        """Raise CaptureError if no interface has a link type with a decoder."""
-        numbers = {interface.link for interface in self.interfaces}
-        if not numbers & SUPPORTED:
-            raise unsupported(self.stream.name, numbers)
-
-    def _say_end(self) -> None:
-        super()._say_end()
-        if self.packets:
-            self._refuse_unknown_links()
+    def step(self, out: NDArray[np.void]) -> int:
+        """See Reader. Raises CaptureError at the end if no interface had a link type with a decoder."""
+        count = super().step(out)
+        if not count and self.ended and self.packets and not self._decodable:
+            raise unsupported(self.stream.name, {interface.link for interface in self.interfaces})
+        return count
 
     def _header(self) -> bool:
         """Read a section header or an interface description, and the descriptions behind it."""
@@ -317,6 +311,7 @@ class PcapngReader(_Reader):
             return False
         number = len(self.interfaces)
         self.interfaces.append(found)
+        self._decodable = self._decodable or found.link in SUPPORTED
         if number - self._base == len(self._rows):  # doubled: many descriptions, each between packets, stay cheap
             self._rows = np.concatenate([self._rows, np.zeros_like(self._rows)])
         self._rows[number - self._base] = (found.link, found.snaplen, found.ticks, found.offset)

@@ -355,3 +355,20 @@ def test_a_long_name_is_kept_in_part(tmp_path: Path) -> None:
         assert sum(batch.rows for batch in capture.batches()) == 1
         assert capture.interface_names == [{0: "e" * 256}]
         assert capture.interface_descriptions == [{0: "ü" * 256}]
+
+
+@pytest.mark.parametrize("before", [1, 300], ids=["within a block of the reader", "over its end"])
+def test_an_interface_with_a_known_link_type_may_come_behind_packets_of_an_unknown_one(
+    tmp_path: Path, before: int
+) -> None:
+    unknown = packet("<", 1, frame=bytes(1000))
+    late = packet("<", 2, number=1)
+    path = written(tmp_path, section("<"), interface("<", link=999), *[unknown] * before, interface("<"), late)
+    with open_capture(str(path)) as capture:
+        assert sum(batch.rows for batch in capture.batches()) == before + 1
+
+
+def test_a_capture_of_unknown_link_types_alone_is_refused_when_it_ends(tmp_path: Path) -> None:
+    path = written(tmp_path, section("<"), interface("<", link=999), packet("<", 1))
+    with open_capture(str(path)) as capture, pytest.raises(CaptureError, match="link type 999 is not decoded"):
+        list(capture.batches())
