@@ -65,7 +65,7 @@ from pcaps.accelerate import i64, kernel
 from pcaps.batch import BAD_TRANSPORT, Packet
 from pcaps.batch import NO_TRANSPORT as STATUS_NO_TRANSPORT
 from pcaps.icmp_quote import is_icmp_error
-from pcaps.wire import GRE, ICMP, ICMPV6, SCTP, TCP, UDP, UDPLITE
+from pcaps.wire import ACK, FIN, GRE, ICMP, ICMPV6, RST, SCTP, SYN, TCP, UDP, UDPLITE
 
 STREAM_AGE = 2 * NS  # Linux: UDP that is older and was answered is a stream
 ONE_WAY, ANSWERED, ASKED_AGAIN, STREAM = 0, 1, 2, 3  # AWS: UDP by transactions
@@ -182,6 +182,12 @@ def forget(table: FlowTable, entry: Entry) -> None:
 
 
 @kernel
+def opens_anew(p: Packet) -> bool:
+    """A SYN: whether its connection is tracked is decided again, the rules may be others by now."""
+    return i64(p["protocol"]) == TCP and i64(p["tcp_flags"]) & (SYN | ACK | RST | FIN) == SYN
+
+
+@kernel
 def track_known(table: FlowTable, eni: int, p: Packet, settings: Settings, now: int) -> tuple[int, int, int]:
     """A packet with a tuple of its own: look it up, and go on with its entry or a candidate."""
     entries = table.entries
@@ -196,6 +202,8 @@ def track_known(table: FlowTable, eni: int, p: Packet, settings: Settings, now: 
         cause = NO_TRANSPORT if status == STATUS_NO_TRANSPORT else BAD_HEADER
         has_tuple = i64(p["src_port"]) != 0 or i64(p["dst_port"]) != 0
         return INVALID, slot if has_tuple and is_live(entry, now) else NO_SLOT, cause
+    if is_live(entry, now) and i64(entry["status"]) & NOT_TRACKED and opens_anew(p):
+        entry["use"] = GONE
     if not is_live(entry, now):
         return track_new(table, slot, forward, p, settings, now)
     if i64(entry["status"]) & NOT_TRACKED:

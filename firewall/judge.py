@@ -12,7 +12,6 @@ from conntrack.keys import NO_SLOT, peek
 from conntrack.states import NO_STATE
 from conntrack.table import (
     CLOCK,
-    NOT_TRACKED,
     USED,
     FlowTable,
     room,
@@ -37,11 +36,11 @@ from firewall.policy_kernel import (
     owner,
     permits,
 )
-from firewall.tracked import Row, by_rule, judge_tracked
+from firewall.tracked import Row, by_rule, judge_tracked, name_entry
 from firewall.verdict import ALLOW, DENY, EGRESS, INGRESS, NO_DIRECTION
 from pcaps.accelerate import entry_kernel, i64, kernel
 from pcaps.batch import Packet
-from pcaps.wire import ICMPV6, TCP
+from pcaps.wire import ICMPV6
 
 ROWS_A_PACKET = 2  # egress at the sender, ingress at the receiver
 STATEFUL, STATELESS, BORDER = 0, 1, 2  # the path with its table, rules alone, network ACLs alone
@@ -117,9 +116,7 @@ def note_entry(table: FlowTable, eni: int, p: Packet, settings: Settings, now: i
     """Name the connection of a packet that the tracker does not see."""
     slot = peek(table.entries, eni, p, settings, now)
     if slot != NO_SLOT:
-        row["flow"] = table.entries[slot]["flow"]
-        if i64(table.entries[slot]["protocol"]) == TCP and not i64(table.entries[slot]["status"]) & NOT_TRACKED:
-            row["tcp_state"] = table.entries[slot]["state"]
+        name_entry(row, table.entries[slot])
 
 
 @kernel
@@ -217,6 +214,14 @@ def is_loopback(family: int, hi: np.uint64, lo: np.uint64) -> bool:
 
 
 @kernel
+def told_end(ends: NDArray[np.int32], index: int, end: int, by_address: int) -> int:
+    """The interface at one end of a packet: what the capture tells, else whose the address is."""
+    if len(ends) == 0 or i64(ends[index, end]) == BY_ADDRESS:
+        return by_address
+    return i64(ends[index, end])
+
+
+@kernel
 def judge_packet(
     p: Packet,
     index: int,
@@ -236,12 +241,9 @@ def judge_packet(
     if unread != JUDGED:
         finish_row(row, NOBODY, NO_DIRECTION, unread, policy)
         return 1
-    sender = owner(policy.owners, i64(p["family"]), p["src_hi"], p["src_lo"])
-    receiver = owner(policy.owners, i64(p["family"]), p["dst_hi"], p["dst_lo"])
-    source, target = sender, receiver
-    if len(ends):
-        sender = sender if i64(ends[index, 0]) == BY_ADDRESS else i64(ends[index, 0])
-        receiver = receiver if i64(ends[index, 1]) == BY_ADDRESS else i64(ends[index, 1])
+    source = owner(policy.owners, i64(p["family"]), p["src_hi"], p["src_lo"])
+    target = owner(policy.owners, i64(p["family"]), p["dst_hi"], p["dst_lo"])
+    sender, receiver = told_end(ends, index, 0, source), told_end(ends, index, 1, target)
     if sender == NOBODY and receiver == NOBODY:
         to_many = is_group_address(i64(p["family"]), p["dst_hi"], p["dst_lo"])
         reason = verdict.NOT_DELIVERED if policy.aws and to_many else verdict.OTHER_INTERFACE
@@ -277,11 +279,8 @@ def fragment_place(policy: Policy, packets: NDArray[np.void], ends: NDArray[np.i
     on the way in: an ACL sees fragments as they are, but for the first without ports.
     """
     p = packets[index]
-    sender = owner(policy.owners, i64(p["family"]), p["src_hi"], p["src_lo"])
-    receiver = owner(policy.owners, i64(p["family"]), p["dst_hi"], p["dst_lo"])
-    if len(ends):
-        sender = sender if i64(ends[index, 0]) == BY_ADDRESS else i64(ends[index, 0])
-        receiver = receiver if i64(ends[index, 1]) == BY_ADDRESS else i64(ends[index, 1])
+    sender = told_end(ends, index, 0, owner(policy.owners, i64(p["family"]), p["src_hi"], p["src_lo"]))
+    receiver = told_end(ends, index, 1, owner(policy.owners, i64(p["family"]), p["dst_hi"], p["dst_lo"]))
     if sender == receiver:
         return NOBODY
     stopped = sender == NOBODY and not exempt_address(policy, receiver, p, p["src_hi"], p["src_lo"])
