@@ -4,9 +4,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from conntrack.icmp import NO_QUERY as ASKS_NOTHING
-from conntrack.table import Entry, find_slot, is_live
+from conntrack.table import AHEAD, FlowTable, Key, find_slot, is_live, key_hash
 from conntrack.timeouts import AWS_PORTS, S_PORT_PROTOCOLS, Settings
-from pcaps.accelerate import entry_kernel, i64, kernel
+from pcaps.accelerate import entry_kernel, i64, kernel, prefetch
 from pcaps.batch import OK, Packet
 from pcaps.icmp_quote import is_icmp_error
 from pcaps.wire import GRE, ICMP, ICMPV6, SCTP, TCP, UDP, UDPLITE
@@ -32,12 +32,9 @@ def has_ports(protocol: int, settings: Settings) -> bool:
 def source_first(
     src_hi: np.uint64, src_lo: np.uint64, src_port: int, dst_hi: np.uint64, dst_lo: np.uint64, dst_port: int
 ) -> bool:
-    """True if the source is the lower end."""
-    if src_hi != dst_hi:
-        return bool(src_hi < dst_hi)
-    if src_lo != dst_lo:
-        return bool(src_lo < dst_lo)
-    return src_port <= dst_port
+    """True if the source is the lower end. Without branches: packets go both ways, and none would be foreseen."""
+    by_port = (src_lo == dst_lo) & (src_port <= dst_port)
+    return bool((src_hi < dst_hi) | ((src_hi == dst_hi) & ((src_lo < dst_lo) | by_port)))
 
 
 @kernel
@@ -48,8 +45,7 @@ def has_query(family: int, kind: int, settings: Settings) -> bool:
 
 @kernel
 def set_key(
-    key: Entry,
-    eni: int,
+    key: Key,
     family: int,
     protocol: int,
     src_hi: np.uint64,
@@ -79,7 +75,6 @@ def set_key(
         forward = source_first(src_hi, src_lo, src_port, dst_hi, dst_lo, dst_port)
         a_port = src_port if forward else dst_port
         b_port = dst_port if forward else src_port
-    key["eni"] = eni
     key["family"] = family
     key["protocol"] = protocol
     key["a_port"] = a_port
@@ -92,11 +87,10 @@ def set_key(
 
 
 @kernel
-def packet_key(key: Entry, eni: int, p: Packet, settings: Settings) -> int:
+def packet_key(key: Key, p: Packet, settings: Settings) -> int:
     """`set_key` with the packet's own tuple."""
     return set_key(
         key,
-        eni,
         i64(p["family"]),
         i64(p["protocol"]),
         p["src_hi"],
@@ -111,11 +105,10 @@ def packet_key(key: Entry, eni: int, p: Packet, settings: Settings) -> int:
 
 
 @kernel
-def quoted_key(key: Entry, eni: int, p: Packet, settings: Settings) -> int:
+def quoted_key(key: Key, p: Packet, settings: Settings) -> int:
     """`set_key` with the tuple that an ICMP error quotes."""
     return set_key(
         key,
-        eni,
         i64(p["family"]),
         i64(p["quoted_protocol"]),
         p["quoted_src_hi"],
@@ -129,6 +122,18 @@ def quoted_key(key: Entry, eni: int, p: Packet, settings: Settings) -> int:
     )
 
 
+@kernel
+def look_ahead(table: FlowTable, packets: NDArray[np.void], index: int, settings: Settings) -> None:
+    """Make the key of packet `index`, and begin to fetch the entry that it will find.
+
+    The entries of a table that no cache holds come while the packets before this one are judged.
+    """
+    key = table.keys[index & (AHEAD - 1)]
+    key["forward"] = packet_key(key, packets[index], settings)
+    key["hash"] = key_hash(key)
+    prefetch(table.entries, i64(key["hash"]) & (len(table.entries) - 2))
+
+
 @entry_kernel
 def peek(entries: NDArray[np.void], eni: int, p: Packet, settings: Settings, now: int) -> int:
     """The slot of the packet's live entry, or of the one that an ICMP error quotes; NO_SLOT. Changes nothing."""
@@ -137,8 +142,8 @@ def peek(entries: NDArray[np.void], eni: int, p: Packet, settings: Settings, now
     error = is_icmp(family, i64(p["protocol"])) and is_icmp_error(family, i64(p["src_port"]))
     if error and i64(p["quoted"]) == 0:
         return NO_SLOT
-    forward = quoted_key(candidate, eni, p, settings) if error else packet_key(candidate, eni, p, settings)
+    forward = quoted_key(candidate, p, settings) if error else packet_key(candidate, p, settings)
     if i64(p["fragment_id"]) >= 0 or i64(p["status"]) != OK or forward < 0:
         return NO_SLOT
-    slot = find_slot(entries, candidate)
+    slot = find_slot(entries, candidate, key_hash(candidate), eni)
     return slot if is_live(entries[slot], now) else NO_SLOT

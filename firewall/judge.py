@@ -8,18 +8,10 @@ the sender denies never reaches the receiver. Only a NEW packet meets the rules
 import numpy as np
 from numpy.typing import NDArray
 
-from conntrack.keys import NO_SLOT, peek
+from conntrack.keys import NO_SLOT, look_ahead, peek
 from conntrack.states import NO_STATE
-from conntrack.table import (
-    CLOCK,
-    USED,
-    FlowTable,
-    room,
-)
-from conntrack.timeouts import (
-    S_IP_CHECKSUM,
-    Settings,
-)
+from conntrack.table import AHEAD, CLOCK, USED, FlowTable, Key, room
+from conntrack.timeouts import S_IP_CHECKSUM, Settings
 from conntrack.track import is_untracked_icmpv6
 from firewall import verdict
 from firewall.policy import JUDGED, Policy
@@ -73,6 +65,7 @@ def judge_stateless(
 @kernel
 def judge_through(
     p: Packet,
+    key: Key,
     eni: int,
     direction: int,
     peer_hi: np.uint64,
@@ -103,7 +96,7 @@ def judge_through(
         if reading == STATELESS:
             reason = judge_stateless(p, eni, direction, peer_hi, peer_lo, policy, row)
         else:
-            reason = judge_tracked(p, eni, direction, peer_hi, peer_lo, policy, table, settings, now, row)
+            reason = judge_tracked(p, key, eni, direction, peer_hi, peer_lo, policy, table, settings, now, row)
         if not denied or i64(policy.reason_verdicts[reason]) == DENY:
             return reason
         reason = verdict.NACL_EGRESS
@@ -122,6 +115,7 @@ def note_entry(table: FlowTable, eni: int, p: Packet, settings: Settings, now: i
 @kernel
 def judge_at(
     p: Packet,
+    key: Key,
     eni: int,
     direction: int,
     policy: Policy,
@@ -151,7 +145,7 @@ def judge_at(
     elif foreign and fails_check(p, eni, incoming, policy):
         reason = verdict.SOURCE_DEST_CHECK
     else:
-        reason = judge_through(p, eni, direction, peer_hi, peer_lo, policy, table, settings, reading, now, row)
+        reason = judge_through(p, key, eni, direction, peer_hi, peer_lo, policy, table, settings, reading, now, row)
     return finish_row(row, eni, direction, reason, policy)
 
 
@@ -224,6 +218,7 @@ def told_end(ends: NDArray[np.int32], index: int, end: int, by_address: int) -> 
 @kernel
 def judge_packet(
     p: Packet,
+    key: Key,
     index: int,
     ends: NDArray[np.int32],
     policy: Policy,
@@ -266,7 +261,7 @@ def judge_packet(
             finish_row(row, eni, INGRESS, verdict.DROPPED_AT_SENDER, policy)
         else:
             foreign = eni != (target if station else source)
-            said = judge_at(p, eni, direction, policy, table, settings[eni], reading, now, foreign, row)
+            said = judge_at(p, key, eni, direction, policy, table, settings[eni], reading, now, foreign, row)
         count += 1
     return count
 
@@ -307,15 +302,19 @@ def judge_batch(
     Stops early where the table must grow first, unless it is `full`: then it cannot grow, and new
     connections are denied. `ends` (int32[packet, 2]: sender, receiver) has no rows where the packets'
     addresses tell whose they are, see firewall.places. `out` has ROWS_A_PACKET rows a packet,
-    `settings` a record an interface.
+    `settings` a record an interface, at least one: timeouts differ, switches do not.
     """
     most = room(len(table.entries)) - ROWS_A_PACKET
+    for index in range(start, min(start + AHEAD - 1, len(packets))):
+        look_ahead(table, packets, index, settings[0])
     for index in range(start, len(packets)):
         if table.counts[USED] > most and not full:
             return index, filled
-        p = packets[index]
+        if index + AHEAD - 1 < len(packets):
+            look_ahead(table, packets, index + AHEAD - 1, settings[0])
+        p, key = packets[index], table.keys[index & (AHEAD - 1)]
         # Time stamps that go backwards never move the clock backwards.
         now = max(i64(p["time"]), i64(table.counts[CLOCK]))
         table.counts[CLOCK] = now
-        filled += judge_packet(p, index, ends, policy, table, settings, reading, now, out, filled)
+        filled += judge_packet(p, key, index, ends, policy, table, settings, reading, now, out, filled)
     return len(packets), filled

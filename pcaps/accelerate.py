@@ -27,6 +27,10 @@ Mode = Literal["compiled", "interpreted"]
 MODES: tuple[Mode, Mode] = ("compiled", "interpreted")
 F = TypeVar("F", bound=Callable[..., Any])
 
+OPERATIONS = frozenset(("i64", "load_be16", "load_be32", "load_be64", "load_le16", "load_le32", "prefetch"))
+OUTSIDE = "bytes outside of the block"
+CACHE_LINE = 64
+
 _preferred: list[Mode] = []
 
 
@@ -149,7 +153,7 @@ NEEDLESS_PASSES = frozenset(
 
 @cache
 def _compilers() -> tuple[Any, Any]:
-    """numba's compiler, for kernels that only kernels call, and for those that Python calls.
+    """Two compilers made of numba's: for kernels that only kernels call, and for those that Python calls.
 
     numba optimises every function together with all that it calls, and again in each of its callers. A
     kernel is taken into its callers in any case: here it is left as it is, and optimised once, there.
@@ -245,15 +249,125 @@ def entry_kernel(function: F) -> F:
     return _compiled(function, from_python=True)
 
 
+def _interpreted_loads() -> dict[str, Callable[..., Any]]:
+    """The machine's operations in Python. numpy checks no index of a slice, so they do."""
+
+    def load(data: Any, at: int, size: int, order: Literal["big", "little"]) -> int:
+        if at < 0 or at + size > len(data):
+            raise IndexError(OUTSIDE)
+        return int.from_bytes(data[at : at + size].tobytes(), order)
+
+    def load_be64(data: Any, at: int) -> Any:
+        import numpy as np
+
+        return np.uint64(load(data, at, 8, "big"))
+
+    return {
+        "load_be16": lambda data, at: load(data, at, 2, "big"),
+        "load_be32": lambda data, at: load(data, at, 4, "big"),
+        "load_be64": load_be64,
+        "load_le16": lambda data, at: load(data, at, 2, "little"),
+        "load_le32": lambda data, at: load(data, at, 4, "little"),
+        "prefetch": lambda _records, _index: None,
+    }
+
+
+def _compiled_loads() -> dict[str, Callable[..., Any]]:
+    """The same as single instructions: an unaligned load, turned round where the bytes come in network order.
+
+    numba makes a load of several bytes from as many checked ones, and has no prefetch.
+    https://numba.readthedocs.io/en/stable/extending/low-level.html#implementing-intrinsics
+    """
+    from llvmlite import ir
+    from numba.core import cgutils, types
+    from numba.extending import intrinsic
+
+    def raw_load(bits: int, *, swapped: bool, result: Any) -> Any:
+        word = ir.IntType(bits)
+
+        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            array = context.make_array(signature.args[0])(context, builder, args[0])
+            value = builder.load(builder.bitcast(builder.gep(array.data, [args[1]]), word.as_pointer()))
+            value.align = 1
+            if swapped:
+                value = builder.bswap(value)
+            return builder.zext(value, ir.IntType(64)) if bits < 64 else value
+
+        def load(_typing: Any, data: Any, _at: Any) -> Any:
+            return result(data, types.int64), generate
+
+        return intrinsic(load)
+
+    def checked(bits: int, *, swapped: bool, result: Any = types.int64) -> Any:
+        raw, size = raw_load(bits, swapped=swapped, result=result), bits // 8
+
+        def load(data: Any, at: int) -> Any:
+            if at < 0 or at + size > len(data):
+                raise IndexError(OUTSIDE)
+            return raw(data, at)
+
+        return kernel(load)
+
+    @intrinsic
+    def prefetch(_typing: Any, records: Any, _index: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            array = context.make_array(signature.args[0])(context, builder, args[0])
+            byte, number = ir.IntType(8).as_pointer(), ir.IntType(32)
+            record = builder.bitcast(builder.gep(array.data, [args[1]]), byte)
+            kind = ir.FunctionType(ir.VoidType(), [byte, number, number, number])
+            wanted = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+            for line in range(0, signature.args[0].dtype.size, CACHE_LINE):
+                start = builder.gep(record, [ir.IntType(64)(line)])
+                builder.call(wanted, [start, number(1), number(3), number(1)])  # to write, keep it near, data
+            return context.get_dummy_value()
+
+        return types.none(records, types.int64), generate
+
+    return {
+        "load_be16": checked(16, swapped=True),
+        "load_be32": checked(32, swapped=True),
+        "load_be64": checked(64, swapped=True, result=types.uint64),
+        "load_le16": checked(16, swapped=False),
+        "load_le32": checked(32, swapped=False),
+        "prefetch": prefetch,
+    }
+
+
+@cache
+def operations() -> dict[str, Callable[..., Any]]:
+    """What kernels use of the machine, by name."""
+    loads = _interpreted_loads() if engine() == "interpreted" else _compiled_loads()
+    return {"i64": widening(), **loads}
+
+
 if TYPE_CHECKING:
+    import numpy as np
 
     def i64(value: Any) -> int:
         """Widen a loaded value: arithmetic on narrow or unsigned columns differs between the two ways to run."""
         return int(value)
 
+    def load_be16(data: Any, at: int) -> int:
+        """Bytes at..at+1 in network order. Raises IndexError outside of `data`, as all loads do."""
+
+    def load_be32(data: Any, at: int) -> int:
+        """Four bytes in network order."""
+
+    def load_be64(data: Any, at: int) -> np.uint64:
+        """Eight bytes in network order."""
+
+    def load_le16(data: Any, at: int) -> int:
+        """Two bytes, least significant first."""
+
+    def load_le32(data: Any, at: int) -> int:
+        """Four bytes, least significant first."""
+
+    def prefetch(records: Any, index: int) -> None:
+        """Begin to fetch a record that will be written soon; changes nothing."""
+
 
 def __getattr__(name: str) -> Any:
-    """`i64`, made when the first kernel module imports it, so that `prefer` can be called before."""
-    if name == "i64":
-        return widening()
+    """The operations, made when the first kernel module imports one, so that `prefer` can be called before."""
+    if name in OPERATIONS:
+        return operations()[name]
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
