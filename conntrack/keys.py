@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from conntrack.icmp import NO_QUERY as ASKS_NOTHING
-from conntrack.table import AHEAD, FlowTable, Key, find_slot, is_live, key_hash
+from conntrack.table import Key, find_slot, is_live, key_hash
 from conntrack.timeouts import AWS_PORTS, S_PORT_PROTOCOLS, Settings
 from pcaps.accelerate import entry_kernel, i64, kernel, prefetch
 from pcaps.batch import OK, Packet
@@ -12,6 +12,7 @@ from pcaps.icmp_quote import is_icmp_error
 from pcaps.wire import GRE, ICMP, ICMPV6, SCTP, TCP, UDP, UDPLITE
 
 NO_SLOT = -1
+NO_BITS, ALL_BITS = np.uint64(0), np.uint64(0xFFFF_FFFF_FFFF_FFFF)
 
 
 @entry_kernel
@@ -32,7 +33,7 @@ def has_ports(protocol: int, settings: Settings) -> bool:
 def source_first(
     src_hi: np.uint64, src_lo: np.uint64, src_port: int, dst_hi: np.uint64, dst_lo: np.uint64, dst_port: int
 ) -> bool:
-    """True if the source is the lower end. Without branches: packets go both ways, and none would be foreseen."""
+    """True if the source is the lower end."""
     by_port = (src_lo == dst_lo) & (src_port <= dst_port)
     return bool((src_hi < dst_hi) | ((src_hi == dst_hi) & ((src_lo < dst_lo) | by_port)))
 
@@ -61,28 +62,31 @@ def set_key(
 
     ICMP and ICMPv6 have a key only for queries and their answers; the code is part of it.
     """
+    key["family"] = family
+    key["protocol"] = protocol
     if is_icmp(family, protocol):
         if not has_query(family, src_port, settings):
             return -1
         query = i64(settings["queries"][1 if family == 6 else 0, src_port])
-        a_port = (query << 8) | dst_port
-        b_port = icmp_id
         forward = query == src_port
+        key["a_port"] = (query << 8) | dst_port
+        key["b_port"] = icmp_id
     else:
         if not has_ports(protocol, settings):
             src_port = 0
             dst_port = 0
         forward = source_first(src_hi, src_lo, src_port, dst_hi, dst_lo, dst_port)
-        a_port = src_port if forward else dst_port
-        b_port = dst_port if forward else src_port
-    key["family"] = family
-    key["protocol"] = protocol
-    key["a_port"] = a_port
-    key["b_port"] = b_port
-    key["a_hi"] = src_hi if forward else dst_hi
-    key["a_lo"] = src_lo if forward else dst_lo
-    key["b_hi"] = dst_hi if forward else src_hi
-    key["b_lo"] = dst_lo if forward else src_lo
+        back = i64(not forward)
+        key["a_port"] = src_port ^ ((src_port ^ dst_port) * back)
+        key["b_port"] = dst_port ^ ((src_port ^ dst_port) * back)
+    # Without branches: packets go both ways, and none would be foreseen.
+    back_bits = NO_BITS if forward else ALL_BITS
+    different = (src_hi ^ dst_hi) & back_bits
+    key["a_hi"] = src_hi ^ different
+    key["b_hi"] = dst_hi ^ different
+    different = (src_lo ^ dst_lo) & back_bits
+    key["a_lo"] = src_lo ^ different
+    key["b_lo"] = dst_lo ^ different
     return 1 if forward else 0
 
 
@@ -122,16 +126,19 @@ def quoted_key(key: Key, p: Packet, settings: Settings) -> int:
     )
 
 
-@kernel
-def look_ahead(table: FlowTable, packets: NDArray[np.void], index: int, settings: Settings) -> None:
-    """Make the key of packet `index`, and begin to fetch the entry that it will find.
+@entry_kernel
+def make_keys(packets: NDArray[np.void], keys: NDArray[np.void], settings: Settings) -> None:
+    """The keys (KEY) of packets (PACKET), one for each."""
+    for index in range(len(packets)):
+        key = keys[index]
+        key["forward"] = packet_key(key, packets[index], settings)
+        key["hash"] = key_hash(key)
 
-    The entries of a table that no cache holds come while the packets before this one are judged.
-    """
-    key = table.keys[index & (AHEAD - 1)]
-    key["forward"] = packet_key(key, packets[index], settings)
-    key["hash"] = key_hash(key)
-    prefetch(table.entries, i64(key["hash"]) & (len(table.entries) - 2))
+
+@kernel
+def fetch_entry(entries: NDArray[np.void], key: Key) -> None:
+    """Begin to fetch the entry that a key will find: it comes while packets before it are judged."""
+    prefetch(entries, i64(key["hash"]) & (len(entries) - 2))
 
 
 @entry_kernel

@@ -82,7 +82,6 @@ KEY = np.dtype(
     ],
     align=True,
 )
-AHEAD = 32  # packets whose keys are made, and whose entries are fetched, before they are judged: a power of two
 LINE = 64  # bytes that the processor fetches at once
 
 FREE, LIVE, GONE = 0, 1, 2
@@ -94,6 +93,7 @@ UNCOUNTED = NOT_TRACKED | RELEASED
 FIRST_CAPACITY = 1 << 10
 EARLY_DROP_RANGE = 8  # entries looked at; the kernel looks at 8 buckets of its hash
 EARLY_DROP_SLOTS = 1024  # slots, empty ones too
+QUICK_CAPACITY = 1 << 15  # slots: 4 MiB; a smaller table grows fourfold
 REMEMBERING_CAPACITY = 1 << 20  # slots: 128 MiB; a larger table forgets what timed out before it grows
 MAX_CAPACITY = 1 << 23  # slots: 1 GiB
 
@@ -113,8 +113,7 @@ class FlowTable(NamedTuple):
 
     `flows` counts the connections that each interface had, `counts` by the numbers above. `hosts` is the
     host of each interface, `tracked` how many connections each host has now, those included that timed
-    out and were not met since: a bound on connections is a host's. `keys` (KEY) are those of the packets that
-    come next, the key of packet k at k modulo AHEAD.
+    out and were not met since: a bound on connections is a host's.
     """
 
     entries: NDArray[np.void]
@@ -122,7 +121,6 @@ class FlowTable(NamedTuple):
     flows: NDArray[np.int64]
     hosts: NDArray[np.int64]
     tracked: NDArray[np.int64]
-    keys: NDArray[np.void]
 
 
 def empty_entries(records: int) -> NDArray[np.void]:
@@ -138,7 +136,7 @@ def new_table(interfaces: int, capacity: int = FIRST_CAPACITY, hosts: Sequence[i
     counts[[CLOCK, NEXT_SWEEP]] = BEFORE_ALL
     of_each = np.array([0] * interfaces if hosts is None else hosts, np.int64)
     flows, tracked = np.zeros(interfaces, np.int64), np.zeros(interfaces, np.int64)
-    return FlowTable(empty_entries(capacity + 1), counts, flows, of_each, tracked, np.zeros(AHEAD, KEY))
+    return FlowTable(empty_entries(capacity + 1), counts, flows, of_each, tracked)
 
 
 @kernel
@@ -273,17 +271,27 @@ def make_room(table: FlowTable, most: int, now: int) -> bool:
 
 
 @entry_kernel
-def rehash(old: NDArray[np.void], new: NDArray[np.void], earliest: int) -> int:
-    """Move entries from `old` to the empty `new`; returns how many.
+def rehash(
+    old: NDArray[np.void],
+    new: NDArray[np.void],
+    earliest: int,
+    hosts: NDArray[np.int64],
+    tracked: NDArray[np.int64],
+) -> int:
+    """Move entries from `old` to the empty `new`; returns how many. `tracked` is counted anew.
 
     Deleted entries are left behind, and those that timed out before `earliest`.
     """
     moved = 0
+    for host in range(len(tracked)):
+        tracked[host] = 0
     for slot in range(len(old) - 1):
         entry = old[slot]
         if i64(entry["use"]) == LIVE and i64(entry["expires"]) > earliest:
             new[free_slot(new, key_hash(entry))] = entry
             moved += 1
+            if i64(entry["status"]) & UNCOUNTED == 0:
+                tracked[i64(hosts[i64(entry["eni"])])] += 1
     new[len(new) - 1] = old[len(old) - 1]
     return moved
 
@@ -305,22 +313,23 @@ class Growth(NamedTuple):
 
 
 def grown(table: FlowTable) -> Growth:
-    """The table with more room: what timed out is forgotten once it is large, or it doubles.
+    """The table with more room: what timed out is forgotten once it is large, or it grows, in larger steps first.
 
     A late packet of a forgotten entry is not told "expired" but judged as if its connection had never
     been. At MAX_CAPACITY the table may come back as full as it was.
     """
     capacity = len(table.entries) - 1
-    entries = table.entries[:-1]
     now = int(table.counts[CLOCK])
-    timed_out = int(np.count_nonzero((entries["use"] == LIVE) & (entries["expires"] <= now)))
+    timed_out = 0
+    if capacity >= REMEMBERING_CAPACITY:
+        entries = table.entries[:-1]
+        timed_out = int(np.count_nonzero((entries["use"] == LIVE) & (entries["expires"] <= now)))
     if capacity >= MAX_CAPACITY and not timed_out:
         return Growth(table, 0)
     forget = capacity >= REMEMBERING_CAPACITY and (timed_out >= capacity // 4 or capacity >= MAX_CAPACITY)
     if not forget:
-        capacity *= 2
+        capacity *= 4 if capacity < QUICK_CAPACITY else 2
     new = empty_entries(capacity + 1)
-    table.counts[USED] = rehash(table.entries, new, now if forget else BEFORE_ALL)
-    tracked = (new["use"] == LIVE) & ((new["status"] & UNCOUNTED) == 0)
-    table.tracked[:] = np.bincount(table.hosts[new["eni"][:-1][tracked[:-1]]], minlength=len(table.tracked))
+    earliest = now if forget else BEFORE_ALL
+    table.counts[USED] = rehash(table.entries, new, earliest, table.hosts, table.tracked)
     return Growth(table._replace(entries=new), timed_out if forget else 0)

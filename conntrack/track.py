@@ -266,7 +266,7 @@ def is_untracked_icmpv6(kind: int) -> bool:
 
 @kernel
 def track(table: FlowTable, eni: int, key: Key, p: Packet, settings: Settings, now: int) -> tuple[int, int, int]:
-    """(ct state, slot, cause) of a packet at interface `eni` at time `now` (ns); `key` is its own (`look_ahead`).
+    """(ct state, slot, cause) of a packet at interface `eni` at time `now` (ns); `key` is its own (KEY).
 
     The slot is that of the packet's live entry, the candidate's (the last) for a NEW connection, or
     NO_SLOT. After KILL the slot is not live any more. The packet's IP header was read.

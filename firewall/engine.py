@@ -7,7 +7,8 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 
 from conntrack.fragments import MAX_HELD_BYTES, NOWHERE, Gathered, Reassembly
-from conntrack.table import CLOCK, LATE, LIVE, USED, FlowTable, grown, new_table, room
+from conntrack.keys import make_keys
+from conntrack.table import CLOCK, KEY, LATE, LIVE, USED, FlowTable, grown, new_table, room
 from conntrack.timeouts import SETTINGS, SettingError, effective, settings
 from firewall.changes import Event, Phase, phases
 from firewall.choices import CHOICES, count_choices, told
@@ -29,11 +30,13 @@ from firewall.model import Warning as RuleWarning
 from firewall.pending import Pending, Waiting
 from firewall.places import Located, Places
 from firewall.policy import Policy, all_entries, compile_policy
+from firewall.policy_kernel import owners_of
 from firewall.rows import VERDICT, Judged, VerdictBatch, join_verdicts
 from firewall.sources import load_rules
 from firewall.sources.events import load_events
 from firewall.timeline import Timeline
 from firewall.tracked import change_tracking
+from pcaps.ahead import batches_of
 from pcaps.batch import PacketBatch
 from pcaps.capture import Capture, frames_batch
 
@@ -245,12 +248,17 @@ class Firewall:
             gathered = self._reassembly.add(packets, self.clock, partial(self._fragment_place, located))
         else:
             gathered = Gathered(packets.records)
+        keys = np.empty(packets.rows, KEY)
+        make_keys(gathered.records, keys, self._settings[0])
+        owned = owners_of(self._policy, gathered.records)
         out = np.empty(packets.rows * ROWS_A_PACKET, VERDICT)
         start = filled = 0
         full = False
         while start < packets.rows:
             start, filled = judge_batch(
                 gathered.records,
+                keys,
+                owned,
                 ends,
                 start,
                 self._policy,
@@ -286,14 +294,16 @@ class Firewall:
         used, records = int(self._table.counts[USED]), len(self._table.entries)
         return used > room(records) - ROWS_A_PACKET - records // MOST_REHASHES
 
-    def replay(self, capture: Capture) -> Iterator[Judged]:
+    def replay(self, capture: Capture, threads: int = 1) -> Iterator[Judged]:
         """Every batch of a capture with its verdicts, in order; fragments have those of their datagrams.
+
+        With two `threads` one reads ahead, where the capture is files; more are not used.
 
         Raises UsageError at the first packets if no interface is known; the message lists the
         busiest addresses.
         """
         pending = Pending(self._reassembly)
-        for packets in capture.batches():
+        for packets in batches_of(capture, threads):
             if not self.interfaces:
                 raise need_interface(packets, capture.names, self.files)
             for waiting in self._judge(packets, capture.names, getattr(capture, "interface_names", ())):

@@ -8,9 +8,9 @@ the sender denies never reaches the receiver. Only a NEW packet meets the rules
 import numpy as np
 from numpy.typing import NDArray
 
-from conntrack.keys import NO_SLOT, look_ahead, peek
+from conntrack.keys import NO_SLOT, fetch_entry, peek
 from conntrack.states import NO_STATE
-from conntrack.table import AHEAD, CLOCK, USED, FlowTable, Key, room
+from conntrack.table import CLOCK, USED, FlowTable, Key, room
 from conntrack.timeouts import S_IP_CHECKSUM, Settings
 from conntrack.track import is_untracked_icmpv6
 from firewall import verdict
@@ -37,6 +37,7 @@ from pcaps.wire import ICMPV6
 ROWS_A_PACKET = 2  # egress at the sender, ingress at the receiver
 STATEFUL, STATELESS, BORDER = 0, 1, 2  # the path with its table, rules alone, network ACLs alone
 BY_ADDRESS = -2  # an end that nothing but the packet's addresses tells
+AHEAD = 24  # packets whose entries are fetched before they are judged
 BROADCAST_V4 = 0xFFFF_FFFF_FFFF  # IPv4-mapped 255.255.255.255
 MULTICAST_V4 = 0xFFFF_E  # upper bits of IPv4-mapped 224.0.0.0/4
 MULTICAST_V6 = 0xFF  # upper bits of ff00::/8
@@ -220,6 +221,7 @@ def judge_packet(
     p: Packet,
     key: Key,
     index: int,
+    owned: NDArray[np.int32],
     ends: NDArray[np.int32],
     policy: Policy,
     table: FlowTable,
@@ -236,8 +238,7 @@ def judge_packet(
     if unread != JUDGED:
         finish_row(row, NOBODY, NO_DIRECTION, unread, policy)
         return 1
-    source = owner(policy.owners, i64(p["family"]), p["src_hi"], p["src_lo"])
-    target = owner(policy.owners, i64(p["family"]), p["dst_hi"], p["dst_lo"])
+    source, target = i64(owned[index, 0]), i64(owned[index, 1])
     sender, receiver = told_end(ends, index, 0, source), told_end(ends, index, 1, target)
     if sender == NOBODY and receiver == NOBODY:
         to_many = is_group_address(i64(p["family"]), p["dst_hi"], p["dst_lo"])
@@ -287,6 +288,8 @@ def fragment_place(policy: Policy, packets: NDArray[np.void], ends: NDArray[np.i
 @entry_kernel
 def judge_batch(
     packets: NDArray[np.void],
+    keys: NDArray[np.void],
+    owned: NDArray[np.int32],
     ends: NDArray[np.int32],
     start: int,
     policy: Policy,
@@ -300,21 +303,20 @@ def judge_batch(
     """Judge packets[start:] into out[filled:]; returns the next packet and the rows filled.
 
     Stops early where the table must grow first, unless it is `full`: then it cannot grow, and new
-    connections are denied. `ends` (int32[packet, 2]: sender, receiver) has no rows where the packets'
+    connections are denied. `keys` are the packets' (`make_keys`), `owned` the interfaces by their addresses
+    (`find_ends`). `ends` (int32[packet, 2]: sender, receiver) has no rows where the packets'
     addresses tell whose they are, see firewall.places. `out` has ROWS_A_PACKET rows a packet,
     `settings` a record an interface, at least one: timeouts differ, switches do not.
     """
     most = room(len(table.entries)) - ROWS_A_PACKET
-    for index in range(start, min(start + AHEAD - 1, len(packets))):
-        look_ahead(table, packets, index, settings[0])
     for index in range(start, len(packets)):
         if table.counts[USED] > most and not full:
             return index, filled
-        if index + AHEAD - 1 < len(packets):
-            look_ahead(table, packets, index + AHEAD - 1, settings[0])
-        p, key = packets[index], table.keys[index & (AHEAD - 1)]
+        if index + AHEAD < len(packets):
+            fetch_entry(table.entries, keys[index + AHEAD])
+        p = packets[index]
         # Time stamps that go backwards never move the clock backwards.
         now = max(i64(p["time"]), i64(table.counts[CLOCK]))
         table.counts[CLOCK] = now
-        filled += judge_packet(p, key, index, ends, policy, table, settings, reading, now, out, filled)
+        filled += judge_packet(p, keys[index], index, owned, ends, policy, table, settings, reading, now, out, filled)
     return len(packets), filled

@@ -25,6 +25,7 @@ from firewall.state import State, upto
 from firewall.summary import Summary
 from firewall.watch import Limits, Source, View, Watch, ended_by_signals
 from pcaps import accelerate
+from pcaps.ahead import batches_of
 from pcaps.capture import crafted_capture, frames_batch, open_capture
 from pcaps.frame import Frame
 from pcaps.stream import STANDARD_INPUT
@@ -49,6 +50,15 @@ class Inputs:
     events: str | None = None
     tunnel: str = "auto"
     follow: bool = False
+    threads: int | None = None  # None: one for each core
+
+    @property
+    def workers(self) -> int:
+        """How many threads may work."""
+        if self.threads is not None:
+            return self.threads
+        has_affinity = hasattr(os, "sched_getaffinity")  # not on macOS
+        return len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count() or 1
 
     def firewall(self, reading: str = "path") -> Firewall:
         """A firewall of these rules with an empty table."""
@@ -113,14 +123,16 @@ def run_replay(inputs: Inputs, outputs: tuple[str, ...], version: str) -> Result
         labels = Labels.of(firewall, capture.names)
         summary = _summary(labels)
         writers = [stack.enter_context(open_rows(path, labels)) for path in outputs]
-        _judge(firewall, capture, summary, writers)
+        _judge(firewall, capture, summary, writers, inputs.workers)
     return finished(firewall, capture, summary, labels, version, inputs.warnings)
 
 
-def _judge(firewall: Firewall, capture: "Capture", summary: Summary, writers: Sequence[RowWriter]) -> None:
+def _judge(
+    firewall: Firewall, capture: "Capture", summary: Summary, writers: Sequence[RowWriter], threads: int
+) -> None:
     """Judge every packet of a capture, count the rows and give them to the writers."""
     _tell_compiling()
-    with closing(watched(firewall.replay(capture), capture)) as replayed:
+    with closing(watched(firewall.replay(capture, threads), capture)) as replayed:
         for judged in replayed:
             summary.add(judged)
             for writer in writers:
@@ -139,7 +151,7 @@ def run_annotate(inputs: Inputs, output: str, version: str, *, split: bool) -> R
         said = heading(version, words, firewall)
         filtered = inputs.bpf is not None
         annotated = open_annotated(output, capture, labels, said, split=split, filtered=filtered)
-        _judge(firewall, capture, summary, [stack.enter_context(annotated)])
+        _judge(firewall, capture, summary, [stack.enter_context(annotated)], inputs.workers)
     return finished(firewall, capture, summary, labels, version, inputs.warnings)
 
 
@@ -191,7 +203,7 @@ def run_compare(inputs: Inputs, readings: str, version: str) -> ComparedResult:
     with inputs.capture(firewalls[0]) as capture:
         labels = [Labels.of(firewall, capture.names) for firewall in firewalls]
         summaries = [_summary(each) for each in labels]
-        sides = [Side(capture, batches) for batches in tee(capture.batches())]
+        sides = [Side(capture, batches) for batches in tee(batches_of(capture, inputs.workers))]
         _tell_compiling()
         first, second = (firewall.replay(side) for firewall, side in zip(firewalls, sides, strict=True))
 

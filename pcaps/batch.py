@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-BATCH_ROWS = 1 << 16
+BATCH_ROWS = 1 << 12
 
 Packet = Any  # one record of dtype PACKET, as kernels see it: p["src_port"]
 
@@ -232,6 +232,11 @@ PACKET = record_dtype(PacketBatch.__annotations__)
 def empty_batch(rows: int = BATCH_ROWS, *, macs: bool = False) -> PacketBatch:
     """A batch of `rows` zeroed rows, with room for MAC addresses if they are asked for."""
     return PacketBatch(np.zeros(rows, PACKET), macs=np.zeros((rows, 2), np.uint64) if macs else None)
+
+
+def unwritten_batch(*, macs: bool = False) -> PacketBatch:
+    """Room for BATCH_ROWS packets; walkers clear each row before they write it."""
+    return PacketBatch(np.empty(BATCH_ROWS, PACKET), macs=np.zeros((BATCH_ROWS, 2), np.uint64) if macs else None)
 
 
 def concatenate(batches: list[PacketBatch]) -> PacketBatch:

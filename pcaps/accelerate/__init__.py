@@ -1,4 +1,4 @@
-"""Compiled or interpreted: the one place that chooses, and the only module that imports numba.
+"""Compiled or interpreted: the one place that chooses, and the only package that imports numba.
 
 Every kernel is plain Python over numpy arrays. Decorated with `kernel` it is compiled by numba when
 the engine runs compiled and left alone when it runs interpreted; both must give the same bytes.
@@ -27,9 +27,7 @@ Mode = Literal["compiled", "interpreted"]
 MODES: tuple[Mode, Mode] = ("compiled", "interpreted")
 F = TypeVar("F", bound=Callable[..., Any])
 
-OPERATIONS = frozenset(("i64", "load_be16", "load_be32", "load_be64", "load_le16", "load_le32", "prefetch"))
-OUTSIDE = "bytes outside of the block"
-CACHE_LINE = 64
+OPERATIONS = frozenset(("i64", "load_be16", "load_be32", "load_be64", "load_le16", "load_le32", "prefetch", "clear"))
 
 _preferred: list[Mode] = []
 
@@ -78,11 +76,11 @@ IMPORTS = re.compile(rb"^from (pcaps|conntrack|firewall)(?:\.(\w+))? import (\w+
 
 def kernel_sources() -> list[Path]:
     """Every file that defines kernels, and every file that one of these imports: kernels hold its constants."""
-    top = Path(__file__).resolve().parent.parent
-    texts = {
-        path: path.read_bytes() for name in ("pcaps", "conntrack", "firewall") for path in (top / name).glob("*.py")
-    }
-    wanted = [path for path, text in texts.items() if path.stem == "accelerate" or b"accelerate import" in text]
+    here = Path(__file__).resolve().parent
+    top = here.parent.parent
+    folders = (here, *(top / name for name in ("pcaps", "conntrack", "firewall")))
+    texts = {path: path.read_bytes() for folder in folders for path in folder.glob("*.py")}
+    wanted = [path for path, text in texts.items() if path.parent == here or b"accelerate import" in text]
     found: set[Path] = set()
     while wanted:
         path = wanted.pop()
@@ -124,79 +122,12 @@ def _without_literals(dispatcher: Any) -> Any:
     """Compile a kernel once for all constants; numba would do it anew for each one it is called with."""
     from numba.core import types
 
-    plain: Callable[[Any], Any] = types.unliteral
+    plain: Callable[[Any], Any] = types.unliteral  # type: ignore[attr-defined]  # numba.core.types fills itself
     template = dispatcher.get_call_template
     dispatcher.get_call_template = lambda args, kws: template(
         tuple(map(plain, args)), {name: plain(kind) for name, kind in kws.items()}
     )
     return dispatcher
-
-
-#: numba's passes for what kernels do not have: closures, with, literally(), parfors, array expressions.
-NEEDLESS_PASSES = frozenset(
-    (
-        "WithLifting",
-        "InlineClosureLikes",
-        "RewriteDynamicRaises",
-        "MakeFunctionToJitFunction",
-        "InlineInlinables",
-        "DeadBranchPrune",
-        "FindLiterallyCalls",
-        "LiteralUnroll",
-        "LiteralPropagationSubPipelinePass",
-        "InlineOverloads",
-        "NopythonRewrites",
-        "DumpParforDiagnostics",
-    )
-)
-
-
-@cache
-def _compilers() -> tuple[Any, Any]:
-    """Two compilers made of numba's: for kernels that only kernels call, and for those that Python calls.
-
-    numba optimises every function together with all that it calls, and again in each of its callers. A
-    kernel is taken into its callers in any case: here it is left as it is, and optimised once, there.
-    https://numba.readthedocs.io/en/stable/developer/custom_pipeline.html
-    """
-    from numba.core.codegen import JITCodeLibrary
-    from numba.core.compiler import Compiler
-
-    class Unloaded:
-        """numba's code generator, for code that is not loaded and has no globals in memory."""
-
-        def __init__(self, codegen: Any) -> None:
-            self._codegen = codegen
-
-        def __getattr__(self, name: str) -> Any:
-            return getattr(self._codegen, name)
-
-        def set_env(self, name: str, env: object) -> None:
-            pass
-
-    class Inlined(JITCodeLibrary):  # type: ignore[misc]  # numba has no types
-        @property
-        def codegen(self) -> Any:
-            return Unloaded(super().codegen)
-
-        def _optimize_final_module(self) -> None:
-            pass
-
-        def _finalize_final_module(self) -> None:
-            self._finalize_dynamic_globals()
-            self._finalized = True
-
-    class EntryCompiler(Compiler):  # type: ignore[misc]  # numba has no types
-        def define_pipelines(self) -> Any:
-            (pipeline,) = super().define_pipelines()
-            pipeline.passes = [each for each in pipeline.passes if each[0].__name__ not in NEEDLESS_PASSES]
-            return [pipeline]
-
-    class KernelCompiler(EntryCompiler):
-        def __init__(self, typing: Any, target: Any, library: Any, *rest: Any) -> None:
-            super().__init__(typing, target, library or Inlined(target.codegen(), "kernel"), *rest)
-
-    return KernelCompiler, EntryCompiler
 
 
 @cache
@@ -207,7 +138,9 @@ def _jit(*, from_python: bool) -> Callable[[Any], Any]:
     if folder is not None:
         numba.config.CACHE_DIR = str(folder)  # type: ignore[attr-defined]  # set by numba at import
     njit: Any = numba.njit  # its types do not tell all of its options
-    kernels, entries = _compilers()
+    from pcaps.accelerate.compilers import compilers
+
+    kernels, entries = compilers()
     options = {
         "nogil": True,
         "boundscheck": True,  # captures are hostile, and the checked build is the tested one
@@ -249,95 +182,13 @@ def entry_kernel(function: F) -> F:
     return _compiled(function, from_python=True)
 
 
-def _interpreted_loads() -> dict[str, Callable[..., Any]]:
-    """The machine's operations in Python. numpy checks no index of a slice, so they do."""
-
-    def load(data: Any, at: int, size: int, order: Literal["big", "little"]) -> int:
-        if at < 0 or at + size > len(data):
-            raise IndexError(OUTSIDE)
-        return int.from_bytes(data[at : at + size].tobytes(), order)
-
-    def load_be64(data: Any, at: int) -> Any:
-        import numpy as np
-
-        return np.uint64(load(data, at, 8, "big"))
-
-    return {
-        "load_be16": lambda data, at: load(data, at, 2, "big"),
-        "load_be32": lambda data, at: load(data, at, 4, "big"),
-        "load_be64": load_be64,
-        "load_le16": lambda data, at: load(data, at, 2, "little"),
-        "load_le32": lambda data, at: load(data, at, 4, "little"),
-        "prefetch": lambda _records, _index: None,
-    }
-
-
-def _compiled_loads() -> dict[str, Callable[..., Any]]:
-    """The same as single instructions: an unaligned load, turned round where the bytes come in network order.
-
-    numba makes a load of several bytes from as many checked ones, and has no prefetch.
-    https://numba.readthedocs.io/en/stable/extending/low-level.html#implementing-intrinsics
-    """
-    from llvmlite import ir
-    from numba.core import cgutils, types
-    from numba.extending import intrinsic
-
-    def raw_load(bits: int, *, swapped: bool, result: Any) -> Any:
-        word = ir.IntType(bits)
-
-        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            array = context.make_array(signature.args[0])(context, builder, args[0])
-            value = builder.load(builder.bitcast(builder.gep(array.data, [args[1]]), word.as_pointer()))
-            value.align = 1
-            if swapped:
-                value = builder.bswap(value)
-            return builder.zext(value, ir.IntType(64)) if bits < 64 else value
-
-        def load(_typing: Any, data: Any, _at: Any) -> Any:
-            return result(data, types.int64), generate
-
-        return intrinsic(load)
-
-    def checked(bits: int, *, swapped: bool, result: Any = types.int64) -> Any:
-        raw, size = raw_load(bits, swapped=swapped, result=result), bits // 8
-
-        def load(data: Any, at: int) -> Any:
-            if at < 0 or at + size > len(data):
-                raise IndexError(OUTSIDE)
-            return raw(data, at)
-
-        return kernel(load)
-
-    @intrinsic
-    def prefetch(_typing: Any, records: Any, _index: Any) -> Any:
-        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            array = context.make_array(signature.args[0])(context, builder, args[0])
-            byte, number = ir.IntType(8).as_pointer(), ir.IntType(32)
-            record = builder.bitcast(builder.gep(array.data, [args[1]]), byte)
-            kind = ir.FunctionType(ir.VoidType(), [byte, number, number, number])
-            wanted = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
-            for line in range(0, signature.args[0].dtype.size, CACHE_LINE):
-                start = builder.gep(record, [ir.IntType(64)(line)])
-                builder.call(wanted, [start, number(1), number(3), number(1)])  # to write, keep it near, data
-            return context.get_dummy_value()
-
-        return types.none(records, types.int64), generate
-
-    return {
-        "load_be16": checked(16, swapped=True),
-        "load_be32": checked(32, swapped=True),
-        "load_be64": checked(64, swapped=True, result=types.uint64),
-        "load_le16": checked(16, swapped=False),
-        "load_le32": checked(32, swapped=False),
-        "prefetch": prefetch,
-    }
-
-
 @cache
-def operations() -> dict[str, Callable[..., Any]]:
+def machine() -> dict[str, Callable[..., Any]]:
     """What kernels use of the machine, by name."""
-    loads = _interpreted_loads() if engine() == "interpreted" else _compiled_loads()
-    return {"i64": widening(), **loads}
+    from pcaps.accelerate import operations
+
+    made = operations.interpreted() if engine() == "interpreted" else operations.compiled(kernel)
+    return {"i64": widening(), **made}
 
 
 if TYPE_CHECKING:
@@ -362,6 +213,9 @@ if TYPE_CHECKING:
     def load_le32(data: Any, at: int) -> int:
         """Four bytes, least significant first."""
 
+    def clear(records: Any, index: int) -> None:
+        """Set every byte of a record to 0. `records` is contiguous."""
+
     def prefetch(records: Any, index: int) -> None:
         """Begin to fetch a record that will be written soon; changes nothing."""
 
@@ -369,5 +223,5 @@ if TYPE_CHECKING:
 def __getattr__(name: str) -> Any:
     """The operations, made when the first kernel module imports one, so that `prefer` can be called before."""
     if name in OPERATIONS:
-        return operations()[name]
+        return machine()[name]
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
