@@ -63,7 +63,7 @@ from conntrack.timeouts import (
     T_UDP_STREAM,
     Settings,
 )
-from pcaps.accelerate import i64, kernel
+from pcaps.accelerate import i64, kernel, rare_kernel
 from pcaps.batch import BAD_TRANSPORT, Packet
 from pcaps.batch import NO_TRANSPORT as STATUS_NO_TRANSPORT
 from pcaps.icmp_quote import is_icmp_error
@@ -168,7 +168,7 @@ def copy_key(entry: Entry, key: Key) -> None:
     entry["family"] = key["family"]
 
 
-@kernel
+@rare_kernel
 def track_new(
     table: FlowTable, slot: int, eni: int, key: Key, p: Packet, settings: Settings, now: int
 ) -> tuple[int, int, int]:
@@ -241,7 +241,7 @@ def track_known(table: FlowTable, eni: int, key: Key, p: Packet, settings: Setti
     return state, slot, FINE
 
 
-@kernel
+@rare_kernel
 def track_error(entries: NDArray[np.void], eni: int, p: Packet, settings: Settings, now: int) -> tuple[int, int, int]:
     """An ICMP error: RELATED if it goes to the sender of a packet of a live connection.
 

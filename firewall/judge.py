@@ -30,7 +30,7 @@ from firewall.policy_kernel import (
 )
 from firewall.tracked import Row, by_rule, judge_tracked, name_entry
 from firewall.verdict import ALLOW, DENY, EGRESS, INGRESS, NO_DIRECTION
-from pcaps.accelerate import entry_kernel, i64, kernel
+from pcaps.accelerate import entry_kernel, i64, kernel, rare_kernel
 from pcaps.batch import Packet
 from pcaps.wire import ICMPV6
 
@@ -105,7 +105,7 @@ def judge_through(
     return reason
 
 
-@kernel
+@rare_kernel
 def note_entry(table: FlowTable, eni: int, p: Packet, settings: Settings, now: int, row: Row) -> None:
     """Name the connection of a packet that the tracker does not see."""
     slot = peek(table.entries, eni, p, settings, now)

@@ -54,7 +54,7 @@ from firewall.policy_kernel import (
     untracked_rule,
 )
 from firewall.verdict import EGRESS, INGRESS
-from pcaps.accelerate import entry_kernel, i64, kernel
+from pcaps.accelerate import entry_kernel, i64, kernel, rare_kernel
 from pcaps.batch import Packet
 from pcaps.icmp_quote import is_icmp_error
 from pcaps.wire import ICMP, ICMPV6, TCP
@@ -125,7 +125,7 @@ def is_first_packet(ct_state: int, slot: int, cause: int, table: FlowTable) -> b
     return ct_state == INVALID and slot == NO_SLOT and cause in (MID_STREAM, BAD_FLAGS, EXPIRED)
 
 
-@kernel
+@rare_kernel
 def left_untracked(
     p: Packet,
     eni: int,

@@ -131,7 +131,7 @@ def _without_literals(dispatcher: Any) -> Any:
 
 
 @cache
-def _jit(*, from_python: bool) -> Callable[[Any], Any]:
+def _jit(*, from_python: bool, inline: bool) -> Callable[[Any], Any]:
     import numba
 
     folder = cache_folder()
@@ -146,7 +146,7 @@ def _jit(*, from_python: bool) -> Callable[[Any], Any]:
         "boundscheck": True,  # captures are hostile, and the checked build is the tested one
         "cache": from_python and folder is not None,
         "_nrt": False,  # kernels allocate nothing, so no array needs its references counted
-        "forceinline": not from_python,  # an argument that is a tuple of arrays is dear to pass
+        "forceinline": inline,  # an argument that is a tuple of arrays is dear to pass
         "no_cpython_wrapper": not from_python,  # making these wrappers takes a third of the compile time
         "no_cfunc_wrapper": True,
         "pipeline_class": entries if from_python else kernels,
@@ -163,10 +163,10 @@ def widening() -> Callable[[Any], int]:
     return np.int64  # type: ignore[return-value]  # in compiled code it is an int64 like any other
 
 
-def _compiled(function: F, *, from_python: bool) -> F:
+def _compiled(function: F, *, from_python: bool = False, inline: bool = False) -> F:
     if engine() == "interpreted":
         return function
-    return _without_literals(_jit(from_python=from_python)(function))  # type: ignore[no-any-return]  # numba says Any
+    return _without_literals(_jit(from_python=from_python, inline=inline)(function))  # type: ignore[no-any-return]  # numba says Any
 
 
 def kernel(function: F) -> F:
@@ -174,7 +174,12 @@ def kernel(function: F) -> F:
 
     Compiled, it can be called from other kernels only.
     """
-    return _compiled(function, from_python=False)
+    return _compiled(function, inline=True)
+
+
+def rare_kernel(function: F) -> F:
+    """As `kernel`, but called, not taken into its callers: what is rare or long stays out of the common path."""
+    return _compiled(function)
 
 
 def entry_kernel(function: F) -> F:
