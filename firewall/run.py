@@ -1,7 +1,6 @@
 """A command's work from its words to its result: open, judge, count, write rows."""
 
 import os
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
@@ -16,7 +15,7 @@ from firewall.engine import Firewall
 from firewall.errors import UsageError
 from firewall.labels import Labels, encodable
 from firewall.life import Follower
-from firewall.progress import watched
+from firewall.progress import compile_told, watched
 from firewall.reports.compare_report import ComparedResult
 from firewall.reports.result import Result, finished
 from firewall.reports.rows import RowWriter, check_row_file, open_rows
@@ -24,7 +23,6 @@ from firewall.rows import Judged
 from firewall.state import State, upto
 from firewall.summary import Summary
 from firewall.watch import Limits, Source, View, Watch, ended_by_signals
-from pcaps import accelerate
 from pcaps.ahead import batches_of
 from pcaps.capture import crafted_capture, frames_batch, open_capture
 from pcaps.frame import Frame
@@ -131,7 +129,6 @@ def _judge(
     firewall: Firewall, capture: "Capture", summary: Summary, writers: Sequence[RowWriter], threads: int
 ) -> None:
     """Judge every packet of a capture, count the rows and give them to the writers."""
-    _tell_compiling()
     with closing(watched(firewall.replay(capture, threads), capture)) as replayed:
         for judged in replayed:
             summary.add(judged)
@@ -174,8 +171,8 @@ def run_watch(inputs: Inputs, listen: Callable[[], Source], limits: Limits, view
             "which address is the interface? Neither the rule file nor --eni says; add --eni ADDRESS"
             " (`ip addr` lists those of this host)"
         )
-    _tell_compiling()
-    _load_engine(inputs.firewall())
+    with compile_told():
+        _load_engine(inputs.firewall())
     with ExitStack() as stack:
         asked = stack.enter_context(ended_by_signals())
         source = listen()
@@ -204,7 +201,6 @@ def run_compare(inputs: Inputs, readings: str, version: str) -> ComparedResult:
         labels = [Labels.of(firewall, capture.names) for firewall in firewalls]
         summaries = [_summary(each) for each in labels]
         sides = [Side(capture, batches) for batches in tee(batches_of(capture, inputs.workers))]
-        _tell_compiling()
         first, second = (firewall.replay(side) for firewall, side in zip(firewalls, sides, strict=True))
 
         def count(*judged: Judged) -> None:
@@ -229,7 +225,6 @@ def run_state(inputs: Inputs, at: int | None, flow: str | None, version: str) ->
         count = partial(_packets_of_last, inputs, capture)
         side = Side(capture, upto(capture.batches(), len(capture.names) - 1, at, count))
         last: PacketBatch | None = None
-        _tell_compiling()
         with closing(watched(firewall.replay(side), capture)) as replayed:
             for judged in replayed:
                 last = judged.packets
@@ -300,10 +295,3 @@ class Side:
 
 def _summary(labels: Labels) -> Summary:
     return Summary(len(labels.interfaces), len(labels.rules), len(labels.exempt))
-
-
-def _tell_compiling() -> None:
-    """One line before the wait of the first run on a machine."""
-    warm = getattr(accelerate, "warm", None)
-    if warm is not None and accelerate.engine() == "compiled" and not warm():
-        sys.stderr.write("eniwall: compiling the engine for this machine, once ...\n")
