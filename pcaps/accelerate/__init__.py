@@ -224,7 +224,7 @@ if TYPE_CHECKING:
         """Set every byte of a record to 0. `records` is contiguous."""
 
     def prefetch(records: Any, index: int) -> None:
-        """Begin to fetch a record that will be written soon; changes nothing."""
+        """Begin to fetch a record that is needed soon; changes nothing."""
 
 
 def __getattr__(name: str) -> Any:

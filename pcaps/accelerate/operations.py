@@ -127,7 +127,7 @@ def _prefetch() -> Operation:
         wanted = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
         for line in range(0, signature.args[0].dtype.size, CACHE_LINE):
             start = builder.gep(record, [ir.IntType(64)(line)])
-            builder.call(wanted, [start, number(1), number(3), number(1)])  # to write, keep it near, data
+            builder.call(wanted, [start, number(0), number(3), number(1)])  # to read, keep it near, data
         return context.get_dummy_value()
 
     def typed(_typing: Any, records: Any, _index: Any) -> Any:
