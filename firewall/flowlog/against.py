@@ -5,6 +5,7 @@ Interval by interval they cannot be compared: AWS does not say where its interva
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
@@ -98,10 +99,13 @@ class Against:
         self._fields = fields
         self._facts = facts
         self._held = Held(MOST_FLOWS)
+        for file in files:
+            with closing(read_log(file, fields)) as lines:
+                next(lines, None)  # what is no flow log is told before the replay
         self.lost = 0  # packets of flows beyond those that are held
 
     def add(self, closed: Records) -> None:
-        """Take records of any actions."""
+        """Take records of any actions; those that are not logged may explain a difference."""
         whole = closed._replace(interval=np.zeros_like(closed.interval))
         lost = self._held.add(whole)
         self.lost += int(closed.packets[lost].sum())

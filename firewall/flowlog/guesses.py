@@ -98,11 +98,11 @@ def _untracked(pair: Pair, _: Pair | None, __: Window) -> bool:
 
 
 def _acl_differs(pair: Pair, _: Pair | None, __: Window) -> bool:
-    return pair.only("aws", "ACCEPT") and bool(pair.reasons & {"nacl-ingress", "nacl-egress"})
+    return pair.only("ours", "REJECT") and bool(pair.reasons & {"nacl-ingress", "nacl-egress"})
 
 
 def _check(pair: Pair, _: Pair | None, __: Window) -> bool:
-    return pair.only("aws", "ACCEPT") and "source-dest-check" in pair.reasons
+    return pair.only("ours", "REJECT") and "source-dest-check" in pair.reasons
 
 
 def _opener(pair: Pair, back: Pair | None) -> Pair | None:
@@ -116,17 +116,17 @@ def _opener(pair: Pair, back: Pair | None) -> Pair | None:
 
 def _no_rule(pair: Pair, back: Pair | None, _: Window) -> bool:
     opener = _opener(pair, back)
-    return pair.only("aws", "ACCEPT") and opener is not None and bool(opener.reasons & NO_RULE)
+    return pair.only("ours", "REJECT") and opener is not None and bool(opener.reasons & NO_RULE)
 
 
 def _before(pair: Pair, back: Pair | None, window: Window) -> bool:
     early = pair.first is not None and pair.first <= window.first + EARLY
     known = bool(pair.reasons & MIDWAY) or (back is not None and "ACCEPT" in back.aws)
-    return pair.only("aws", "ACCEPT") and early and known and _opener(pair, back) is None
+    return pair.only("ours", "REJECT") and early and known and _opener(pair, back) is None
 
 
 def _tracking(pair: Pair, _: Pair | None, __: Window) -> bool:
-    return pair.only("aws", "ACCEPT") and bool(pair.reasons & TRACKING)
+    return pair.only("ours", "REJECT") and bool(pair.reasons & TRACKING)
 
 
 def _always(_: Pair, __: Pair | None, ___: Window) -> bool:

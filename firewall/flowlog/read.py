@@ -8,7 +8,8 @@ import gzip
 import io
 import re
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
 from ipaddress import ip_address
 from pathlib import Path
@@ -69,7 +70,7 @@ def expanded(paths: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def read_log(path: str, fields: Sequence[Field]) -> Iterator[Line]:
+def read_log(path: str, fields: Sequence[Field]) -> Generator[Line, None, None]:
     """The records of one file; `fields` are what a file without a line of names has.
 
     Raises LogError with file and line for what is no flow log record.
@@ -92,14 +93,18 @@ def read_log(path: str, fields: Sequence[Field]) -> Iterator[Line]:
         raise LogError(f"{path}: the gzip file is cut or damaged ({error}); fetch it again") from None
 
 
-def _opened(path: str) -> BinaryIO:
+@contextmanager
+def _opened(path: str) -> Iterator[BinaryIO]:
     """The file, unpacked if it is packed: told by its first bytes."""
-    file = Path(path).open("rb")  # noqa: SIM115  (the caller closes it)
-    head = file.peek(4)[:4]
-    if head.startswith(PARQUET):
-        file.close()
-        raise LogError(f"{path}: a Parquet file; flow logs are read as text: save it as words with spaces between")
-    return io.BufferedReader(gzip.GzipFile(fileobj=file)) if head.startswith(GZIP) else file
+    with Path(path).open("rb") as file:
+        head = file.peek(4)[:4]
+        if head.startswith(PARQUET):
+            raise LogError(f"{path}: a Parquet file; flow logs are read as text: save it as words with spaces between")
+        if not head.startswith(GZIP):
+            yield file
+            return
+        with gzip.GzipFile(fileobj=file) as unpacked, io.BufferedReader(unpacked) as buffered:
+            yield buffered
 
 
 def _lines(file: BinaryIO, path: str) -> Iterator[tuple[int, str]]:

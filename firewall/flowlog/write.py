@@ -13,7 +13,7 @@ import numpy as np
 from firewall.errors import EniwallError, UsageError
 from firewall.flowlog.aggregate import Aggregator
 from firewall.flowlog.fields import Facts, Field, header, lines
-from firewall.flowlog.logged import ACCEPT, ACTIONS, REJECT, UNLOGGED
+from firewall.flowlog.logged import ACTIONS, UNLOGGED
 from firewall.flowlog.quiet import Quiet
 from firewall.flowlog.records import Records
 from firewall.rows import Judged
@@ -65,24 +65,26 @@ class FlowLog:
     def _give(self, *, last: bool) -> None:
         closed, ticks, upto = self.aggregator.closed(last=last)
         written = self._quiet.fill(closed, ticks, upto)
+        for other in ACTIONS:
+            if self._traffic not in ("ALL", other):
+                self.aggregator.left_out[f"{other} (--traffic {self._traffic})"] += _packets(written, other)
+                written, closed = (each.take(each.action != ACTIONS.index(other)) for each in (written, closed))
         if self.told is not None:
             self.told(closed)
-        action = written.action
-        for code, other in ((ACCEPT, "REJECT"), (REJECT, "ACCEPT")):
-            chosen = action == code
-            if self._traffic == other:
-                self.aggregator.left_out[f"--traffic {other}"] += int(written.packets[chosen].sum())
-                written = written.take(~chosen)
-                action = written.action
-                continue
-            self.records[ACTIONS[code]] += int(np.count_nonzero(chosen))
-            self.packets[ACTIONS[code]] += int(written.packets[chosen].sum())
-            self.bytes[ACTIONS[code]] += int(written.bytes[chosen].sum())
-        self.status += int(np.count_nonzero(action > UNLOGGED))
+        for code, name in enumerate(ACTIONS):
+            chosen = written.action == code
+            self.records[name] += int(np.count_nonzero(chosen))
+            self.packets[name] += _packets(written, name)
+            self.bytes[name] += int(written.bytes[chosen].sum())
+        self.status += int(np.count_nonzero(written.action > UNLOGGED))
         if self._sink is not None:
             for start in range(0, written.rows, CHUNK):
                 part = Records._make(column[start : start + CHUNK] for column in written)
                 self._sink(lines(part, self._facts, self._fields))
+
+
+def _packets(records: Records, action: str) -> int:
+    return int(records.packets[records.action == ACTIONS.index(action)].sum())
 
 
 # --- files ------------------------------------------------------------------------------------------------

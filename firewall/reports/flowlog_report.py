@@ -35,6 +35,10 @@ def against_terminal(logged: Logged, width: int | None = None) -> str:
     compared = logged.compared
     if compared is None:
         return ""
+    if not compared.pairs:
+        page.line("Nothing to compare: neither side has a record of these interfaces in the capture's time", "bold")
+        _read(page, compared)
+        return page.text()
     rates = ", ".join(f"{_percent(rate.same, rate.all)} of {name}" for name, rate in compared.rates.items())
     page.line(f"Agreement: {rates}", "bold")
     _read(page, compared)
