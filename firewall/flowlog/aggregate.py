@@ -67,10 +67,12 @@ class Aggregator:
         done = len(ticks) if upto is None else len(ticks) - 1
         self._ticks = [ticks[done:]]
         held = self._held.records()
-        before = np.ones(held.rows, np.bool_) if upto is None else held.interval < upto
-        closed = joined([self._held.pop(before, held), self._skipped])
-        self._skipped = no_records()
-        return closed, ticks[:done], upto
+        closed, skipped = (
+            np.ones(each.rows, np.bool_) if upto is None else each.interval < upto for each in (held, self._skipped)
+        )
+        records = joined([self._held.pop(closed, held), self._skipped.take(skipped)])
+        self._skipped = self._skipped.take(~skipped)
+        return records, ticks[:done], upto
 
     def _skip(self, lost: Records) -> None:
         """Rows that found no room: their flows are missing, and SKIPDATA will say so at their interfaces."""

@@ -10,9 +10,14 @@ import numpy as np
 import pytest
 
 from docs.markdown import HERE
-from firewall.flowlog.fields import BY_NAME, DEFAULT, FIELDS, read_format
+from firewall.engine import Firewall
+from firewall.flowlog.aggregate import FULL, MOST_FLOWS, Aggregator
+from firewall.flowlog.fields import BY_NAME, DEFAULT, FIELDS, Facts, read_format
 from firewall.flowlog.held import Held
 from firewall.flowlog.records import Records, joined, no_records
+from firewall.flowlog.write import FlowLog
+from firewall.labels import Labels
+from pcaps.capture import open_capture
 from tests.firewall.flow_logs import Timed, capture, ip, lengths, over, ping, tcp, udp
 from tests.firewall.test_cli import SAMPLES, WEB, WEB_RULES, Done, Run
 
@@ -434,6 +439,22 @@ def test_flows_beyond_the_most_are_given_back() -> None:
     assert held.records().packets.tolist() == (2 * kept.packets).tolist()
 
 
+def test_an_interval_with_too_many_flows_is_told_as_skipdata() -> None:
+    firewall = Firewall.from_file(WEB_RULES)
+    written: list[str] = []
+    with open_capture(WEB) as packets:
+        names = Labels.of(firewall, packets.names)
+        facts = Facts.of(firewall.rule_set, firewall.interfaces, None, None)
+        log = FlowLog(Aggregator(600, names.rule, most=2), facts, DEFAULT, written.append)
+        for judged in firewall.replay(packets):
+            log.write(judged)
+        log.finish()
+    _, *rows = "".join(written).splitlines()
+    assert [row.split()[-2:] for row in rows] == [["ACCEPT", "OK"], ["ACCEPT", "OK"], ["-", "SKIPDATA"]]
+    assert log.packets == {"ACCEPT": 10, "REJECT": 0}
+    assert log.left_out == {FULL: 44, "not-ip": 2}
+
+
 # --- formats, files, words -------------------------------------------------------------------------------
 def test_the_default_format_has_the_fields_of_version_2_in_awss_order() -> None:
     assert " ".join(field.name for field in DEFAULT) == NAMES
@@ -500,3 +521,4 @@ def test_the_page_names_every_option_of_the_command() -> None:
     page = (HERE / "flowlog.md").read_text(encoding="utf-8")
     for word in ("--format", "--interval", "--traffic", "--account", "--region", "--against", "-o"):
         assert f"`{word}" in page, word
+    assert f" {MOST_FLOWS:,} flows" in page
