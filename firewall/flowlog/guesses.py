@@ -11,6 +11,7 @@ from firewall.flowlog.logged import ACK, FIN, RST, SYN
 from firewall.flowlog.pairs import Pair, Window
 from pcaps.wire import TCP
 
+INTERNET_MTU = 1500  # https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/network_mtu.html
 EARLY = 60  # seconds from the capture's start in which a connection is likely to be older than it
 NO_RULE = {"no-ingress-rule", "no-egress-rule"}
 TRACKING = {"mid-stream", "bad-flags", "bad-header", "invalid-state", "out-of-window", "expired", "icmp-unrelated"}
@@ -71,10 +72,10 @@ def _edge(pair: Pair, _: Pair | None, window: Window) -> bool:
 
 
 def _offload(pair: Pair, _: Pair | None, __: Window) -> bool:
-    """Fewer packets in the capture, each longer than Ethernet's 1500 bytes or AWS's 9001 let through at once."""
+    """Fewer packets in the capture, on average longer than the 1500 bytes that the internet carries."""
     more, fewer = (sum(seen.packets for seen in side.values()) for side in (pair.aws, pair.ours))
     longest = max((seen.bytes / seen.packets for seen in pair.ours.values() if seen.packets), default=0)
-    return _same_actions(pair) and pair.protocol == TCP and fewer < more and longest > 1000
+    return _same_actions(pair) and pair.protocol == TCP and fewer < more and longest > INTERNET_MTU
 
 
 def _counts(pair: Pair, _: Pair | None, __: Window) -> bool:
