@@ -13,10 +13,16 @@ from firewall.annotate import check_annotated, heading, open_annotated
 from firewall.compare import compare, read_readings
 from firewall.engine import Firewall
 from firewall.errors import UsageError
+from firewall.flowlog.against import Against
+from firewall.flowlog.aggregate import NS, Aggregator
+from firewall.flowlog.fields import Facts, Field
+from firewall.flowlog.pairs import Window
+from firewall.flowlog.write import FlowLog, Sink, open_log
 from firewall.labels import Labels, encodable
 from firewall.life import Follower
 from firewall.progress import compile_told, watched
 from firewall.reports.compare_report import ComparedResult
+from firewall.reports.flowlog_report import Logged
 from firewall.reports.result import Result, finished
 from firewall.reports.rows import RowWriter, check_row_file, open_rows
 from firewall.rows import Judged
@@ -150,6 +156,44 @@ def run_annotate(inputs: Inputs, output: str, version: str, *, split: bool) -> R
         annotated = open_annotated(output, capture, labels, said, split=split, filtered=filtered)
         _judge(firewall, capture, summary, [stack.enter_context(annotated)], inputs.workers)
     return finished(firewall, capture, summary, labels, version, inputs.warnings)
+
+
+@dataclass(frozen=True)
+class LogWords:
+    """What `flowlog` takes beside what every command takes; `output` is a file."""
+
+    fields: tuple[Field, ...]
+    seconds: int
+    traffic: str = "ALL"
+    account: str | None = None
+    region: str | None = None
+    output: str | None = None
+
+
+def run_flowlog(inputs: Inputs, words: LogWords, sink: Sink | None, logs: Sequence[str], version: str) -> Logged:
+    """Judge every packet once; the flow log goes to the output file, else to `sink`, else nowhere.
+
+    `logs` are files of AWS's to compare it with.
+    """
+    firewall = inputs.firewall()
+    with ExitStack() as stack:
+        capture = stack.enter_context(inputs.capture(firewall))
+        labels = Labels.of(firewall, capture.names)
+        facts = Facts.of(firewall.rule_set, firewall.interfaces, words.account, words.region)
+        against = Against(logs, words.fields, facts) if logs else None
+        if words.output is not None:
+            sink = stack.enter_context(open_log(words.output))
+        log = FlowLog(Aggregator(words.seconds, labels.rule), facts, words.fields, sink, words.traffic)
+        if against is not None:
+            log.told = against.add
+        summary = _summary(labels)
+        _judge(firewall, capture, summary, [log])
+        log.finish()
+    result = finished(firewall, capture, summary, labels, version, inputs.warnings)
+    if against is None:
+        return Logged(result, log, None)
+    window = Window((summary.first_time or 0) // NS, (summary.last_time or 0) // NS)
+    return Logged(result, log, against.compared(firewall, window))
 
 
 @dataclass(frozen=True)
