@@ -187,7 +187,7 @@ def run_flowlog(inputs: Inputs, words: LogWords, sink: Sink | None, logs: Sequen
         if against is not None:
             log.told = against.add
         summary = _summary(labels)
-        _judge(firewall, capture, summary, [log])
+        _judge(firewall, capture, summary, [log], inputs.workers)
         log.finish()
     result = finished(firewall, capture, summary, labels, version, inputs.warnings)
     if against is None:
