@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pcaps.accelerate import entry_kernel, i64, kernel
+from pcaps.accelerate import entry_kernel, i64, kernel, rare_kernel
 
 Entry = Any  # one record of dtype ENTRY, as kernels see it: entry["state"]
 Key = Any  # one record of dtype KEY, or an entry, which has the same fields and more
@@ -219,7 +219,7 @@ def tracked_beside(table: FlowTable, entry: Entry) -> int:
     return i64(table.tracked[i64(table.hosts[i64(entry["eni"])])])
 
 
-@kernel
+@rare_kernel
 def has_room(table: FlowTable, most: int, now: int) -> bool:
     """True if the candidate's host has fewer than `most` connections; those that timed out do not count.
 
@@ -239,7 +239,7 @@ def has_room(table: FlowTable, most: int, now: int) -> bool:
     return tracked_beside(table, candidate) < most
 
 
-@kernel
+@rare_kernel
 def make_room(table: FlowTable, most: int, now: int) -> bool:
     """True if the candidate's host may have another connection: it has fewer than `most`, or one nearby gives way.
 

@@ -57,7 +57,7 @@ from conntrack.window import (
     note_options,
     segment_end,
 )
-from pcaps.accelerate import i64, kernel
+from pcaps.accelerate import i64, kernel, rare_kernel
 from pcaps.batch import NO_WSCALE, Packet
 from pcaps.tcp_header import later
 
@@ -148,7 +148,7 @@ def adopt_ignored_syn(entry: Entry, direction: int) -> None:
     entry["side"][direction] = liberal
 
 
-@kernel
+@rare_kernel
 def note_ignored(entry: Entry, direction: int, flag_class: int, state: int, p: Packet) -> None:
     """Remember a segment that passes without a change, above all a SYN's options."""
     entry["last_class"] = flag_class
@@ -311,7 +311,7 @@ def take_checked(
     return accept(entry, direction, flag_class, old, new, settings, now)
 
 
-@kernel
+@rare_kernel
 def track_reset(entry: Entry, direction: int, old: int, p: Packet, settings: Settings, now: int) -> int:
     """A reset: to state CLOSE, unless it is inexact or invalid."""
     ignore_invalid = i64(settings["switches"][S_IGNORE_INVALID_RST]) != 0
@@ -367,7 +367,7 @@ def track_tcp(entry: Entry, direction: int, p: Packet, settings: Settings, now: 
     return take_checked(entry, direction, flag_class, old, new, p, settings, now)
 
 
-@kernel
+@rare_kernel
 def track_liberal(
     entry: Entry, direction: int, flag_class: int, old: int, new: int, settings: Settings, now: int
 ) -> int:

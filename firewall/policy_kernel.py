@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from firewall.access_list import PROTOCOL_SHIFT, UNKNOWN_PORTS, WORD, Arrays
 from firewall.policy import NO_LIST, Policy
-from pcaps.accelerate import entry_kernel, i64, kernel
+from pcaps.accelerate import entry_kernel, i64, kernel, rare_kernel
 from pcaps.batch import BAD_TRANSPORT, NO_TRANSPORT, Packet
 from pcaps.wire import ICMP, ICMPV6, TCP, UDP
 
@@ -173,7 +173,7 @@ def first_in_both(sets: NDArray[np.int64], left: int, right: int, words: int) ->
     return NO_RULE
 
 
-@kernel
+@rare_kernel
 def first_row(access: Arrays, number: int, p: Packet, peer_hi: np.uint64, peer_lo: np.uint64) -> int:
     """The first row of an access list that fits a packet with this peer, or NO_RULE."""
     listed = access.lists[number]
@@ -217,7 +217,7 @@ def untracked_rule(
     return open_to_anywhere(policy, eni, direction, family, service)
 
 
-@kernel
+@rare_kernel
 def permits(policy: Policy, eni: int, direction: int, p: Packet, peer_hi: np.uint64, peer_lo: np.uint64) -> int:
     """The first rule of the interface and direction that allows the packet.
 
@@ -259,7 +259,7 @@ def acl_denies(policy: Policy, row: int) -> bool:
     return row != NO_ENTRY and i64(policy.access.rows[row]["denies"]) != 0
 
 
-@kernel
+@rare_kernel
 def exempt_in(
     rows: NDArray[np.void],
     start: int,
@@ -284,7 +284,7 @@ def exempt_in(
     return NOT_EXEMPT
 
 
-@kernel
+@rare_kernel
 def exempt_address(policy: Policy, eni: int, p: Packet, peer_hi: np.uint64, peer_lo: np.uint64) -> bool:
     """True if traffic with this peer might be exempt, by what ports a later fragment does not show."""
     for at in range(i64(policy.reserved_starts[eni]), i64(policy.reserved_starts[eni + 1])):

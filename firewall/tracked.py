@@ -76,7 +76,7 @@ def by_rule(rule: int, direction: int, allowed: int) -> int:
     return verdict.UNDECIDABLE if rule <= UNKNOWN_PEER else no_rule(direction)
 
 
-@kernel
+@rare_kernel
 def admit(
     table: FlowTable, slot: int, rule: int, reason: int, marks: int, settings: Settings, now: int
 ) -> tuple[int, int]:
