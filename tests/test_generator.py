@@ -47,7 +47,8 @@ def small_packets(small: Path) -> list[Ip]:
 def drawn(plan: Plan) -> tuple[Flows, Packets]:
     rng = np.random.default_rng(plan.seed)
     flows = draw_flows(rng, plan)
-    return flows, draw_packets(rng, flows)
+    packets, order = draw_packets(rng, flows)
+    return flows, packets.take(order)
 
 
 def test_same_seed_gives_the_same_bytes_and_another_seed_others(tmp_path: Path, small: Path) -> None:
