@@ -15,7 +15,8 @@ from typing import BinaryIO, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.traffic import ICMP, SYN, UDP, Flows, Ints, Packets, Plan, draw_flows, draw_packets
+from benchmarks.plan import Plan
+from benchmarks.traffic import ICMP, SYN, UDP, Flows, Ints, Packets, draw_flows, draw_packets
 
 Bytes = NDArray[np.uint8]
 

@@ -5,11 +5,12 @@ Sizes of flows are Pareto-distributed, as those of real traffic are (Crovella an
 tenth of the flows are IPv6; 5 % of the flows are single SYNs to closed ports.
 """
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from benchmarks.plan import Plan
 
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
@@ -31,30 +32,7 @@ DATA_SIZES, DATA_SHARES = (100, 600, MSS), (0.2, 0.2, 0.6)
 FLOWS_A_HOST = 8
 MAX_HOSTS = 1 << 17  # 198.18.0.0/15
 FIRST_PORT = 32768
-WHOLE = 65535  # a snap length that cuts nothing
 FLOWS_AT_A_TIME = 1 << 14  # so many of a plan's flows have their packets drawn in one go
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What to generate.
-
-    `scan`: every packet is the SYN of a flow of its own, to an open port. `payloads`: packets are captured
-    whole, `snaplen` (bytes of a frame) does not count. `interfaces` share the flows by lot.
-    """
-
-    packets: int = 1_000_000
-    flows: int = 50_000
-    snaplen: int = 96
-    interfaces: int = 1
-    scan: bool = False
-    payloads: bool = False
-    seed: int = 1
-
-    @property
-    def cut(self) -> int:
-        """The snap length in force."""
-        return WHOLE if self.payloads else self.snaplen
 
 
 class Flows(NamedTuple):
@@ -176,7 +154,7 @@ def draw_packets(rng: np.random.Generator, flows: Flows) -> tuple[Packets, NDArr
         drawn = _draw(rng, some, start)
         stop = filled + len(drawn.flow)
         for column, part in zip(packets, drawn, strict=True):
-            np.copyto(column[filled:stop], part, casting="unsafe")  # into the narrower column
+            column[filled:stop] = part  # numpy narrows it
         flow = drawn.flow - start
         moment[filled:stop] = some.start[flow] + drawn.position / some.size[flow] * some.duration[flow]
         filled = stop

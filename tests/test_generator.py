@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from benchmarks.generate import generate
-from benchmarks.traffic import FIN_CLOSE, LEAST_TCP, SCAN, TCP, Flows, Packets, Plan, draw_flows, draw_packets
+from benchmarks.plan import Plan
+from benchmarks.traffic import FIN_CLOSE, LEAST_TCP, SCAN, TCP, Flows, Packets, draw_flows, draw_packets
 from tests.recorded import read_frames
 from tests.reference_frames import (
     ICMP,

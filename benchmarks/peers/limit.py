@@ -38,15 +38,16 @@ def header() -> str:
     numbers = {name: int(getattr(tcp, name)) for name in STATE_NAMES}
     times = {name.upper(): int(values[name]) * NS for name in ("udp_timeout", "icmp_timeout")}
     times["UDP_STREAM_TIMEOUT"] = int(values["udp_timeout_stream"]) * NS
+    shape = "".join(f"[{length}]" for length in tcp.TRANSITIONS.shape)
     return "\n".join(
         [
-            "/* Made by benchmarks/peers/limit.py from conntrack/table.py, conntrack/tcp.py and conntrack/timeouts.py. */",
+            "/* Made by benchmarks/peers/limit.py from the modules in conntrack. */",
             f"typedef struct {{ {' '.join(map(_field, FIELDS.names or ()))} }} Entry;",
             f"enum {{ ENTRY_BYTES = {FIELDS.itemsize}, INDEX_SLOTS = {KINDS * PORTS} }};",
             *(f"#define {name} {value}" for name, value in numbers.items()),
             *(f"#define {name} {value}ll" for name, value in times.items()),
             f"static const uint8_t FLAG_CLASSES[256] = {_braces(tcp.FLAG_CLASSES)};",
-            f"static const uint8_t TRANSITIONS[2][{len(tcp.CLASS_NAMES)}][{len(tcp.STATES)}] = {_braces(tcp.TRANSITIONS)};",
+            f"static const uint8_t TRANSITIONS{shape} = {_braces(tcp.TRANSITIONS)};",
             f"static const int64_t STATE_TIMEOUTS[{len(of_state)}] = {_braces(np.array(of_state))};",
             "",
         ]

@@ -35,7 +35,9 @@ class Tracker:
         self.udp, self.stream = float(values["udp_timeout"]), float(values["udp_timeout_stream"])
         self.icmp = float(values["icmp_timeout"])
 
-    def judge(self, now: float, protocol: int, src: bytes, sport: int, dst: bytes, dport: int, flags: int) -> bool | None:
+    def judge(
+        self, now: float, protocol: int, src: bytes, sport: int, dst: bytes, dport: int, flags: int
+    ) -> bool | None:
         """One packet, at the interface that sends or receives it."""
         numbers = self.rules.numbers
         if src in numbers:
