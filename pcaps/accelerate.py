@@ -128,6 +128,73 @@ def _without_literals(dispatcher: Any) -> Any:
     return dispatcher
 
 
+#: numba's passes for what kernels do not have: closures, with, literally(), parfors, array expressions.
+NEEDLESS_PASSES = frozenset(
+    (
+        "WithLifting",
+        "InlineClosureLikes",
+        "RewriteDynamicRaises",
+        "MakeFunctionToJitFunction",
+        "InlineInlinables",
+        "DeadBranchPrune",
+        "FindLiterallyCalls",
+        "LiteralUnroll",
+        "LiteralPropagationSubPipelinePass",
+        "InlineOverloads",
+        "NopythonRewrites",
+        "DumpParforDiagnostics",
+    )
+)
+
+
+@cache
+def _compilers() -> tuple[Any, Any]:
+    """numba's compiler, for kernels that only kernels call, and for those that Python calls.
+
+    numba optimises every function together with all that it calls, and again in each of its callers. A
+    kernel is taken into its callers in any case: here it is left as it is, and optimised once, there.
+    https://numba.readthedocs.io/en/stable/developer/custom_pipeline.html
+    """
+    from numba.core.codegen import JITCodeLibrary
+    from numba.core.compiler import Compiler
+
+    class Unloaded:
+        """numba's code generator, for code that is not loaded and has no globals in memory."""
+
+        def __init__(self, codegen: Any) -> None:
+            self._codegen = codegen
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._codegen, name)
+
+        def set_env(self, name: str, env: object) -> None:
+            pass
+
+    class Inlined(JITCodeLibrary):  # type: ignore[misc]  # numba has no types
+        @property
+        def codegen(self) -> Any:
+            return Unloaded(super().codegen)
+
+        def _optimize_final_module(self) -> None:
+            pass
+
+        def _finalize_final_module(self) -> None:
+            self._finalize_dynamic_globals()
+            self._finalized = True
+
+    class EntryCompiler(Compiler):  # type: ignore[misc]  # numba has no types
+        def define_pipelines(self) -> Any:
+            (pipeline,) = super().define_pipelines()
+            pipeline.passes = [each for each in pipeline.passes if each[0].__name__ not in NEEDLESS_PASSES]
+            return [pipeline]
+
+    class KernelCompiler(EntryCompiler):
+        def __init__(self, typing: Any, target: Any, library: Any, *rest: Any) -> None:
+            super().__init__(typing, target, library or Inlined(target.codegen(), "kernel"), *rest)
+
+    return KernelCompiler, EntryCompiler
+
+
 @cache
 def _jit(*, from_python: bool) -> Callable[[Any], Any]:
     import numba
@@ -136,14 +203,16 @@ def _jit(*, from_python: bool) -> Callable[[Any], Any]:
     if folder is not None:
         numba.config.CACHE_DIR = str(folder)  # type: ignore[attr-defined]  # set by numba at import
     njit: Any = numba.njit  # its types do not tell all of its options
+    kernels, entries = _compilers()
     options = {
         "nogil": True,
         "boundscheck": True,  # captures are hostile, and the checked build is the tested one
-        "cache": folder is not None,
+        "cache": from_python and folder is not None,
         "_nrt": False,  # kernels allocate nothing, so no array needs its references counted
         "forceinline": not from_python,  # an argument that is a tuple of arrays is dear to pass
         "no_cpython_wrapper": not from_python,  # making these wrappers takes a third of the compile time
         "no_cfunc_wrapper": True,
+        "pipeline_class": entries if from_python else kernels,
     }
     return cast("Callable[[Any], Any]", njit(**options))
 
