@@ -36,11 +36,11 @@ class Took(NamedTuple):
 
 
 class Contender(NamedTuple):
-    """`run` takes one turn, or raises BenchError; `rounds`: at most so many, for the slow."""
+    """`run` takes one turn, or raises BenchError. `slow`: at most so many rounds, all of them counted."""
 
     name: str
     run: Callable[[], Took]
-    rounds: int | None = None
+    slow: int | None = None
 
 
 class Outcome(NamedTuple):
@@ -103,11 +103,11 @@ def measure(contenders: Sequence[Contender], rounds: int, say: Callable[[str], N
     turns: dict[str, list[Took]] = {contender.name: [] for contender in contenders}
     failed: dict[str, str] = {}
     for turn in range(rounds + 1):
-        for name, run, most in contenders:
-            slow = most is not None and most < rounds
-            if name in failed or (slow and (turn == 0 or turn > (most or 0))):
+        for name, run, slow in contenders:
+            last = rounds if slow is None else min(slow, rounds)
+            if name in failed or turn > last or (slow is not None and turn == 0):
                 continue
-            say(f"{name}, round {turn} of {most if slow else rounds}")
+            say(f"{name}, round {turn} of {last}")
             try:
                 took = run()
             except BenchError as error:

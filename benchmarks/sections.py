@@ -26,9 +26,9 @@ def replaying(capture: Path, *words: str, rules: Path = RULES) -> list[str]:
     return command("replay", str(capture), "--rules", str(rules), *words)
 
 
-def timed(name: str, words: Sequence[str], rounds: int | None = None) -> Contender:
+def timed(name: str, words: Sequence[str], slow: int | None = None) -> Contender:
     """A whole process."""
-    return Contender(name, lambda: process(words), rounds)
+    return Contender(name, partial(process, words), slow)
 
 
 def alone(name: str, words: Sequence[str]) -> Contender:

@@ -153,8 +153,8 @@ def draw_packets(rng: np.random.Generator, flows: Flows) -> tuple[Packets, NDArr
         some = Flows._make(column[start : start + FLOWS_AT_A_TIME] for column in flows)
         drawn = _draw(rng, some, start)
         stop = filled + len(drawn.flow)
-        for column, part in zip(packets, drawn, strict=True):
-            column[filled:stop] = part  # numpy narrows it
+        for whole, part in zip(map(np.asarray, packets), map(np.asarray, drawn), strict=True):
+            whole[filled:stop] = part
         flow = drawn.flow - start
         moment[filled:stop] = some.start[flow] + drawn.position / some.size[flow] * some.duration[flow]
         filled = stop
