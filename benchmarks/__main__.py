@@ -23,7 +23,7 @@ def machine() -> dict[str, str | int | None]:
     """Where it was measured."""
     return {
         "machine": platform.machine(),
-        "system": f"{platform.system()} {platform.release()}",
+        "system": f"{platform.system()} {platform.release().partition('-')[0]}",
         "python": platform.python_version(),
         "cores": os.cpu_count(),
         "processor": _processor(),

@@ -94,8 +94,6 @@ def growth(rounds: int, say: Callable[[str], None]) -> Iterator[Row]:
                 Contender(LIMIT, partial(who.limit, each)),
                 Contender(ENIWALL, partial(who.replay, each)),
             ]
-            what = f"{number:,} {series.name}"
+            what = f"{series.name}: {number:,}"
             found = measure(taking, min(rounds, ROUNDS), partial(tell, say, what))
-            for row in rows_of(what, each.packets, found, {LIMIT: LIMIT}):
-                row.more.update(series=series.name, number=number)
-                yield row
+            yield from rows_of(what, each.packets, found, {LIMIT: LIMIT})

@@ -11,7 +11,11 @@ from benchmarks.sections import SECTIONS
 
 DOCS = Path(__file__).parents[1] / "docs"
 HEAD = "<!-- Written by `make bench`. -->\n"
+LEGEND = """`x NAME` is how many times as fast as NAME; `allowed` counts packets.
+[performance.md](performance.md) says how it was done.
+"""
 PLOTTED = {ENIWALL: ("#2f81f7", "o"), LIMIT: ("#c2792b", "s")}  # colours that can be read on white and on black
+BOUNDS = (1e5, 1e8)  # packets per second, the same in every plot
 INK = "#7d8590"
 STYLE: Any = {  # matplotlib types its settings as literals
     "svg.hashsalt": "eniwall",  # the same numbers give the same bytes
@@ -35,7 +39,7 @@ def write_page(sections: Sections, machines: Mapping[str, Mapping[str, Any]], do
 
 def tables(sections: Sections, machines: Mapping[str, Mapping[str, Any]]) -> str:
     """Every section but the plotted one as Markdown."""
-    parts = [HEAD, "# Measured\n"]
+    parts = [HEAD, "# Measured\n", LEGEND]
     told = ""
     for name, says, _ in SECTIONS:
         if name in sections and name != "growth":
@@ -60,8 +64,9 @@ def lines_of(series: Series, rows: Sequence[Row]) -> dict[str, Line]:
     """Packets a second against the number, by contender; points that failed are left out."""
     found: dict[str, Line] = {}
     for row in rows:
-        if row.more.get("series") == series.name and row.rate is not None:
-            found.setdefault(row.who, []).append((int(row.more["number"]), row.rate))
+        name, _, number = row.what.partition(": ")
+        if name == series.name and row.rate is not None:
+            found.setdefault(row.who, []).append((int(number.replace(",", "")), row.rate))
     return found
 
 
@@ -79,12 +84,12 @@ def draw(series: Series, lines: Mapping[str, Line], path: Path) -> None:
             colour, mark = PLOTTED[who]
             numbers, rates = zip(*line, strict=True)
             axes.plot(numbers, rates, color=colour, marker=mark, label=who)
-        axes.set(xscale="log", yscale="log", xlabel=series.name, ylabel="packets per second")
+        axes.set(xscale="log", yscale="log", xlabel=series.name, ylabel="packets per second", ylim=BOUNDS)
         axes.grid(visible=True, which="major", color=INK, alpha=0.3)
         axes.patch.set_alpha(0)
         for side in ("top", "right"):
             axes.spines[side].set_visible(False)
         axes.legend(frameon=False)
-        figure.savefig(path, format="svg", metadata={"Date": None}, transparent=True)
+        figure.savefig(path, format="svg", metadata={"Date": None, "Creator": None}, transparent=True)
     # One line end for all: matplotlib leaves blanks behind some lines.
     path.write_text("\n".join(map(str.rstrip, path.read_text(encoding="utf-8").splitlines())) + "\n", encoding="utf-8")

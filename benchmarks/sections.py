@@ -17,6 +17,7 @@ from benchmarks.rows import MIB, Row, rows_of
 from benchmarks.run import OUT, ROOT, BenchError, Contender, Took, measure, process, tell
 
 Say = Callable[[str], None]
+ONE_CORE = ", one core"
 FEW = 3  # rounds of what takes many seconds
 ROW_FILES = (".parquet", ".csv")
 
@@ -33,7 +34,7 @@ def timed(name: str, words: Sequence[str], slow: int | None = None) -> Contender
 
 def alone(name: str, words: Sequence[str]) -> Contender:
     """The same on one core."""
-    return Contender(f"{name}, one core", lambda: process(one_core(words)))
+    return Contender(f"{name}{ONE_CORE}", lambda: process(one_core(words)))
 
 
 # --- sections ------------------------------------------------------------------------------------------------
@@ -48,15 +49,17 @@ def rates(rounds: int, say: Say) -> Iterator[Row]:
 
 
 def whole(rounds: int, say: Say) -> Iterator[Row]:
-    """The whole process with its report, code compiled before."""
+    """The whole process with its report, code compiled before; then the same on one core."""
     for name in ("m1", "m10"):
         each = case(name)
         judge, read = replaying(each.capture), copy(str(each.capture))
         taking = [timed(TCPDUMP, read), timed(ENIWALL, judge), alone(TCPDUMP, read), alone(ENIWALL, judge)]
         if name == "m1":
             taking.append(timed("imports alone", [sys.executable, "-m", "benchmarks.floor"]))
-        bases = {TCPDUMP: TCPDUMP, f"{TCPDUMP}, one core": f"{TCPDUMP}, one core", "imports alone": "imports alone"}
-        yield from rows_of(name, each.packets, measure(taking, rounds, say), bases)
+        found = measure(taking, rounds, partial(tell, say, name))
+        on_one = {key.removesuffix(ONE_CORE): found.pop(key) for key in list(found) if key.endswith(ONE_CORE)}
+        yield from rows_of(name, each.packets, found, {TCPDUMP: TCPDUMP, "imports alone": "imports alone"})
+        yield from rows_of(f"{name}{ONE_CORE}", each.packets, on_one, {TCPDUMP: TCPDUMP})
 
 
 def threads(rounds: int, say: Say) -> Iterator[Row]:

@@ -99,6 +99,14 @@ def test_without_a_compiler_the_limit_says_so(tmp_path: Path, monkeypatch: pytes
         limit.build(tmp_path)
 
 
+def test_there_can_be_more_rules_than_ranges_of_ports(tmp_path: Path) -> None:
+    path = tmp_path / "rules.yaml"
+    path.write_text(many_rules(4000, 2))
+    rules = Rules(path)
+    assert rules.allow(0, 4, 6, 443, bytes([198, 19, 255, 255]))
+    assert not rules.allow(0, 4, 6, 443, bytes([203, 0, 113, 9]))
+
+
 def test_the_index_knows_the_rules_port_by_port() -> None:
     rules = Rules(RULES)
     peer, stranger = bytes([198, 18, 0, 1]), bytes([203, 0, 113, 9])
@@ -215,15 +223,11 @@ def test_a_plot_of_the_same_numbers_is_the_same_bytes(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
     from benchmarks.page import draw, lines_of
 
-    rows = [
-        Row(f"{number} flows", who, 1, 0.1, 1000, more={"series": "flows", "number": number})
-        for number in (10, 100)
-        for who in ("eniwall", "limit in C")
-    ]
-    rows.append(Row("1000 flows", "eniwall", failed="killed"))
+    rows = [Row(f"flows: {number:,}", who, 1, 0.1, 1000) for number in (10, 1000) for who in ("eniwall", "limit in C")]
+    rows.append(Row("flows: 2,000", "eniwall", failed="killed"))
     series = next(each for each in SERIES if each.name == "flows")
     lines = lines_of(series, rows)
-    assert lines == {"eniwall": [(10, 10_000.0), (100, 10_000.0)], "limit in C": [(10, 10_000.0), (100, 10_000.0)]}
+    assert lines == {"eniwall": [(10, 10_000.0), (1000, 10_000.0)], "limit in C": [(10, 10_000.0), (1000, 10_000.0)]}
     for name in ("one", "two"):
         draw(series, lines, tmp_path / name)
     text = (tmp_path / "one").read_text()
