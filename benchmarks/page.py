@@ -11,7 +11,8 @@ from benchmarks.sections import SECTIONS
 
 DOCS = Path(__file__).parents[1] / "docs"
 HEAD = "<!-- Written by `make bench`. -->\n"
-LEGEND = """`x NAME` is how many times as fast as NAME; `allowed` counts packets.
+LEGEND = """`x NAME` is how many times as fast as NAME; `allowed` counts packets;
+`clearing` is how many seconds the kernel needed for the memory of the limit's table, which are not in its time.
 [performance.md](performance.md) says how it was done.
 """
 PLOTTED = {ENIWALL: ("#2f81f7", "o"), LIMIT: ("#c2792b", "s")}  # colours that can be read on white and on black

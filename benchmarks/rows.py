@@ -8,6 +8,7 @@ from benchmarks.run import Outcome
 from docs.markdown import table as markdown_table
 
 MIB = 1 << 20
+TOLD = ("allowed", "clearing")  # what processes say of themselves and the tables show
 Text = tuple[str, ...]
 
 
@@ -45,7 +46,7 @@ def rows_of(what: str, packets: int | None, outcomes: dict[str, Outcome], bases:
             continue
         said = outcome.turns[-1].said
         many = packets and int(said.get("packets", packets))
-        more = {"allowed": said["allowed"]} if "allowed" in said else {}
+        more = {name: said[name] for name in TOLD if name in said}
         rows.append(Row(what, who, len(outcome.turns), outcome.seconds, many, more=more))
     pace = {row.who: row.rate or 1 / row.seconds for row in rows if row.seconds}
     for row in rows:
