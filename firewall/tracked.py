@@ -25,6 +25,7 @@ from conntrack.table import (
     WIDENED,
     Entry,
     FlowTable,
+    Key,
     count_tracked,
     has_room,
     room,
@@ -53,7 +54,7 @@ from firewall.policy_kernel import (
     untracked_rule,
 )
 from firewall.verdict import EGRESS, INGRESS
-from pcaps.accelerate import entry_kernel, i64, kernel
+from pcaps.accelerate import entry_kernel, i64, kernel, rare_kernel
 from pcaps.batch import Packet
 from pcaps.icmp_quote import is_icmp_error
 from pcaps.wire import ICMP, ICMPV6, TCP
@@ -124,7 +125,7 @@ def is_first_packet(ct_state: int, slot: int, cause: int, table: FlowTable) -> b
     return ct_state == INVALID and slot == NO_SLOT and cause in (MID_STREAM, BAD_FLAGS, EXPIRED)
 
 
-@kernel
+@rare_kernel
 def left_untracked(
     p: Packet,
     eni: int,
@@ -158,6 +159,7 @@ def name_entry(row: Row, entry: Entry) -> None:
 @kernel
 def judge_tracked(
     p: Packet,
+    key: Key,
     eni: int,
     direction: int,
     peer_hi: np.uint64,
@@ -170,7 +172,7 @@ def judge_tracked(
 ) -> int:
     """The reason of a packet under connection tracking; fills the row's state, flow and rule."""
     entries = table.entries
-    ct_state, slot, cause = track(table, eni, p, settings, now)
+    ct_state, slot, cause = track(table, eni, key, p, settings, now)
     if is_first_packet(ct_state, slot, cause, table):
         untracked = left_untracked(p, eni, direction, peer_hi, peer_lo, policy, table, settings, now)
         if untracked != NO_SLOT:
