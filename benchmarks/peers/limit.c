@@ -2,14 +2,16 @@
  *
  *     limit CAPTURE INDEX SLOTS [VERDICTS]
  *
- * The states, timeouts, the record of the table and its hash are eniwall's: tables.h is made from the modules in conntrack.
+ * The states, timeouts and the record of the table are eniwall's: tables.h is made from the modules in conntrack; the
+ * hash is written after conntrack/table.py.
  * What it leaves out: sequence windows, retransmissions, fragments, extension headers, VLANs, tunnels, every other
  * protocol, checksums, rules for everything but TCP, UDP and echo, and a packet between two of the interfaces.
  * What makes it fast: reads of 256 KiB into one buffer, and 32 packets decoded, and the lines of the table that they
- * need asked for, before the first of them is looked up. Its table has SLOTS slots, a power of two, from the start:
- * it never grows, and the kernel has cleared its memory before the clock runs ("clearing" says how long that took: on
- * virtual machines it varies most, and a larger table takes longer than the packets). INDEX is written by benchmarks/peers/rules_index.py.
- * Prints JSON; VERDICTS gets a byte a packet: 1 allowed, 0 denied, 2 not judged. */
+ * need asked for, before the first of them is looked up. Its table has SLOTS slots, a power of two, from the start: it
+ * never grows, and the kernel has cleared its memory before the clock runs ("clearing" says how long that took: on
+ * virtual machines it varies most, and a large table can take longer than the packets).
+ * INDEX is written by benchmarks/peers/rules_index.py. Prints JSON; VERDICTS gets a byte a packet: 1 allowed, 0
+ * denied, 2 not judged. */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <stddef.h>
@@ -96,18 +98,16 @@ static int allowed(const Packet *p) {
 }
 
 /* --- the table -------------------------------------------------------------------------------------------- */
-static inline uint32_t mix(uint32_t value, uint32_t word) {
-    value = (value ^ word) * 0x5BD1E995u;
-    return value ^ value >> 15;
+static inline int64_t mix(uint64_t address, int64_t port) {
+    int64_t word = (int64_t)((uint32_t)address ^ (uint32_t)(address >> 32)) ^ port * 0x9E37;
+    word *= 0x5BD1E995;
+    return (word ^ word >> 29) & 0x0FFFFFFFFFFFFFFF;
 }
 
 static inline uint64_t key_hash(const Entry *key) {
-    uint32_t value = mix((uint32_t)key->a_lo, (uint32_t)key->a_port << 16 | key->b_port);
-    value = mix(mix(value, (uint32_t)key->b_lo), (uint32_t)key->eni << 8 | key->protocol);
-    if (key->family != 6) return value;
-    value = mix(mix(value, key->a_lo >> 32), key->b_lo >> 32);
-    value = mix(mix(value, (uint32_t)key->a_hi), (uint32_t)key->b_hi);
-    return mix(mix(value, key->a_hi >> 32), key->b_hi >> 32);
+    int64_t value = mix(key->a_lo, key->a_port) + mix(key->b_lo, key->b_port) + key->protocol;
+    if (key->family == 6) value += mix(key->a_hi, 0) ^ mix(key->b_hi, 0);
+    return (((value ^ value >> 31) & 0x7FFFFFFF) * 0x2C1B3C6D) >> 16 & 0x7FFFFFFF;
 }
 
 static inline Entry *find(const Entry *key, uint64_t hash) {
