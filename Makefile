@@ -45,7 +45,7 @@ docs: $(INSTALLED_DEV)  ## make the generated documents again
 netfilter: $(INSTALLED_DEV)  ## compare 200,000 random packets with the running kernel (root, Linux)
 	$(BIN)/python -m tests.netfilter.run --packets 200000
 
-bench: $(INSTALLED_DEV)  ## measure packets a second beside tcpdump
+bench: $(INSTALLED_DEV)  ## measure packets a second beside tcpdump and others, and write docs/performance-table.md and docs/plots
 	ENIWALL_ENGINE=compiled $(BIN)/python -m benchmarks
 
 samples:  ## record pcaps/samples again from real programs (root, Debian)

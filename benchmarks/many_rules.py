@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from ipaddress import IPv4Address, ip_network
 
 LISTS = 32  # the rules take turns: AWS allows 100 lists a region
+RANGES = 1091  # of 50 ports, ten apart; more rules than that take the same ranges again
 HOSTS_IPV4, HOSTS_IPV6 = ip_network("198.18.0.0/15"), "2001:db8:2::/48"
 ELSEWHERE = int(IPv4Address("11.0.0.0"))
 INTERFACE = "eni-server: {addresses: [10.0.1.10, '2001:db8:1::10'], security_groups: [server]}"
@@ -38,8 +39,9 @@ def many_rules(rules: int, entries: int) -> str:
     lists |= {f"hosts-{at}": list(map(str, part)) for at, part in enumerate(parts)}
     lines = ["security_groups:", "  server:", "    ingress:"]
     lines += [
-        f"      - {{protocol: tcp, ports: {at * 60 + 1}-{at * 60 + 50}, source: pl:list-{at % LISTS}}}"
+        f"      - {{protocol: tcp, ports: {port}-{port + 49}, source: pl:list-{at % LISTS}}}"
         for at in range(rules - len(parts) - 1)
+        for port in [at % RANGES * 60 + 1]
     ]
     lines += [f"      - {{protocol: tcp, ports: all, source: pl:hosts-{at}}}" for at in range(len(parts))]
     lines += [f"      - {{protocol: tcp, ports: all, source: '{HOSTS_IPV6}'}}", "    egress: []", "prefix_lists:"]

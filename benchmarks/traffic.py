@@ -5,11 +5,12 @@ Sizes of flows are Pareto-distributed, as those of real traffic are (Crovella an
 tenth of the flows are IPv6; 5 % of the flows are single SYNs to closed ports.
 """
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from benchmarks.plan import Plan
 
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
@@ -31,18 +32,7 @@ DATA_SIZES, DATA_SHARES = (100, 600, MSS), (0.2, 0.2, 0.6)
 FLOWS_A_HOST = 8
 MAX_HOSTS = 1 << 17  # 198.18.0.0/15
 FIRST_PORT = 32768
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What to generate. `scan`: every packet is the SYN of a flow of its own, to an open port."""
-
-    packets: int = 1_000_000
-    flows: int = 50_000
-    snaplen: int = 96
-    interfaces: int = 1
-    scan: bool = False
-    seed: int = 1
+FLOWS_AT_A_TIME = 1 << 14  # so many of a plan's flows have their packets drawn in one go
 
 
 class Flows(NamedTuple):
@@ -65,19 +55,22 @@ class Flows(NamedTuple):
 
 
 class Packets(NamedTuple):
-    """One row a packet. `position` counts from 0 within its flow."""
+    """One row a packet, 20 bytes of columns. `position` counts from 0 within its flow."""
 
-    flow: Ints
-    position: Ints
+    flow: NDArray[np.int32]
+    position: NDArray[np.int32]
     from_client: Bools
-    flags: Ints  # 0 unless TCP
-    seq: Ints
-    ack: Ints
-    payload: Ints
+    flags: NDArray[np.uint8]  # 0 unless TCP
+    seq: NDArray[np.uint32]
+    ack: NDArray[np.uint32]
+    payload: NDArray[np.uint16]
 
-    def take(self, rows: Ints | slice) -> "Packets":
+    def take(self, rows: NDArray[np.intp] | slice) -> "Packets":
         """The packets of these rows."""
         return Packets._make(column[rows] for column in self)
+
+
+COLUMNS = (np.int32, np.int32, np.bool_, np.uint8, np.uint32, np.uint32, np.uint16)
 
 
 def draw_flows(rng: np.random.Generator, plan: Plan) -> Flows:
@@ -148,8 +141,28 @@ def _services(rng: np.random.Generator, kind: Ints, outbound: Bools, plan: Plan)
     return np.choose(kind, [tcp, udp, np.zeros(flows, np.int64), closed])
 
 
-def draw_packets(rng: np.random.Generator, flows: Flows) -> Packets:
-    """The packets of the flows, in the order of the capture."""
+def draw_packets(rng: np.random.Generator, flows: Flows) -> tuple[Packets, NDArray[np.intp]]:
+    """The packets of the flows, flow by flow, and their order in the capture.
+
+    Flows are drawn some at a time, so that what is held beside the columns does not grow with the plan.
+    """
+    packets = Packets(*(np.empty(int(flows.size.sum()), kind) for kind in COLUMNS))  # type: ignore[arg-type]  # by place
+    moment = np.empty(len(packets.flow))
+    filled = 0
+    for start in range(0, len(flows.size), FLOWS_AT_A_TIME):
+        some = Flows._make(column[start : start + FLOWS_AT_A_TIME] for column in flows)
+        drawn = _draw(rng, some, start)
+        stop = filled + len(drawn.flow)
+        for whole, part in zip(map(np.asarray, packets), map(np.asarray, drawn), strict=True):
+            whole[filled:stop] = part
+        flow = drawn.flow - start
+        moment[filled:stop] = some.start[flow] + drawn.position / some.size[flow] * some.duration[flow]
+        filled = stop
+    return packets, np.argsort(moment, kind="stable")  # a flow's packets keep their order
+
+
+def _draw(rng: np.random.Generator, flows: Flows, number: int) -> Packets:
+    """The packets of these flows, the first of which has this number; columns as wide as numpy made them."""
     flow = np.repeat(np.arange(len(flows.size)), flows.size)
     first = np.cumsum(flows.size) - flows.size
     position = np.arange(len(flow)) - first[flow]
@@ -161,9 +174,7 @@ def draw_packets(rng: np.random.Generator, flows: Flows) -> Packets:
     server_next = (flows.server_isn[flow] + sent_by_server) & 0xFFFFFFFF
     seq = np.where(from_client, client_next, server_next)
     ack = np.where(from_client, server_next, client_next) * ((flags & ACK) != 0)
-    moment = flows.start[flow] + position / flows.size[flow] * flows.duration[flow]
-    order = np.argsort(moment, kind="stable")  # a flow's packets keep their order
-    return Packets(flow, position, from_client, flags, seq, ack, payload).take(order)
+    return Packets(flow + number, position, from_client, flags, seq, ack, payload)  # type: ignore[arg-type]  # narrowed by draw_packets
 
 
 def _sent_before(length: Ints, first: Ints, flow: Ints) -> Ints:

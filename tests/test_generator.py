@@ -4,14 +4,16 @@ import shutil
 import struct
 import subprocess
 from collections import Counter
+from dataclasses import fields
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from benchmarks.generate import generate
-from benchmarks.traffic import FIN_CLOSE, LEAST_TCP, SCAN, TCP, Flows, Packets, Plan, draw_flows, draw_packets
+from benchmarks.generate import HELP, generate
+from benchmarks.plan import Plan
+from benchmarks.traffic import FIN_CLOSE, LEAST_TCP, SCAN, TCP, Flows, Packets, draw_flows, draw_packets
 from tests.recorded import read_frames
 from tests.reference_frames import (
     ICMP,
@@ -47,7 +49,8 @@ def small_packets(small: Path) -> list[Ip]:
 def drawn(plan: Plan) -> tuple[Flows, Packets]:
     rng = np.random.default_rng(plan.seed)
     flows = draw_flows(rng, plan)
-    return flows, draw_packets(rng, flows)
+    packets, order = draw_packets(rng, flows)
+    return flows, packets.take(order)
 
 
 def test_same_seed_gives_the_same_bytes_and_another_seed_others(tmp_path: Path, small: Path) -> None:
@@ -76,6 +79,16 @@ def test_snap_length_cuts_and_the_record_tells_the_whole_length(tmp_path: Path, 
     whole = [frame for _, frame in read_frames(small)]
     assert cut == [frame[:60] for frame in whole]
     assert struct.unpack_from("<II", path.read_bytes(), 24 + 8) == (len(cut[0]), len(whole[0]))
+
+
+def test_payloads_are_kept_whole_whatever_the_snap_length(tmp_path: Path, small: Path) -> None:
+    path = tmp_path / "whole.pcap"
+    generate(path, Plan(packets=2000, flows=120, snaplen=60, payloads=True, seed=SMALL.seed))
+    assert path.read_bytes() == small.read_bytes()
+
+
+def test_every_field_of_a_plan_is_an_option_with_its_help() -> None:
+    assert [field.name for field in fields(Plan)] == list(HELP)
 
 
 def test_every_checksum_is_good(small_packets: list[Ip]) -> None:

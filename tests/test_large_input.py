@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from benchmarks.generate import generate
-from benchmarks.traffic import Plan
+from benchmarks.plan import Plan
 from pcaps import samples
 from pcaps.limits import MAX_INTERFACES, MAX_RECORD
 from tests.pcaps.test_capture_files import FRAME, block, enhanced, interface, pcap, section
