@@ -141,9 +141,12 @@ def new_table(interfaces: int, capacity: int = FIRST_CAPACITY, hosts: Sequence[i
 
 @kernel
 def mix(address: np.uint64, port: int) -> int:
-    """60 bits of an end: 64 of its address, folded, with its port. Every product here fits int64."""
-    word = i64(address & np.uint64(0xFFFFFFFF)) ^ i64(address >> np.uint64(32)) ^ (port * 0x9E37)
-    word *= 0x5BD1E995
+    """60 bits of an end: 64 of its address, folded, and its port. Every product here fits int64.
+
+    Each has a multiplier of its own: neighbours in address and port together are what a scan is made of.
+    """
+    word = (i64(address & np.uint64(0xFFFFFFFF)) ^ i64(address >> np.uint64(32))) * 0x5BD1E995
+    word ^= port * 0x1B873593CC9E
     return (word ^ (word >> 29)) & 0x0FFFFFFFFFFFFFFF
 
 

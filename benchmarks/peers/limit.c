@@ -99,8 +99,8 @@ static int allowed(const Packet *p) {
 
 /* --- the table -------------------------------------------------------------------------------------------- */
 static inline int64_t mix(uint64_t address, int64_t port) {
-    int64_t word = (int64_t)((uint32_t)address ^ (uint32_t)(address >> 32)) ^ port * 0x9E37;
-    word *= 0x5BD1E995;
+    int64_t word = (int64_t)((uint32_t)address ^ (uint32_t)(address >> 32)) * 0x5BD1E995;
+    word ^= port * 0x1B873593CC9E;
     return (word ^ word >> 29) & 0x0FFFFFFFFFFFFFFF;
 }
 
