@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 
 from firewall.columns import has_ports
 from firewall.labels import ICMP_PROTOCOLS, PORT_PROTOCOLS
-from firewall.rows import Judged
+from firewall.rows import Judged, VerdictBatch, join_all, take_rows
 from firewall.verdict import EGRESS, INGRESS
+from pcaps.batch import PacketBatch
 
+AT_ONCE = 1 << 13  # rows
 MOST_ATTEMPTS = 100_000  # a scan from forged addresses must not fill the memory
 
 
@@ -51,30 +53,53 @@ class Attempts:
     """The groups in the order of their first packets, at most `most`."""
 
     def __init__(self, most: int = MOST_ATTEMPTS) -> None:
-        self.groups: dict[bytes, Denied] = {}  # by the bytes of a KEY, without the zeros at its end
-        self.ungrouped = 0  # rows that found no room
+        self._groups: dict[bytes, Denied] = {}  # by the bytes of a KEY, without the zeros at its end
+        self._ungrouped = 0
         self._most = most
+        self._waiting: list[Judged] = []  # rows that are grouped together, which is cheaper
+        self._rows = 0
+
+    @property
+    def groups(self) -> dict[bytes, Denied]:
+        """The groups by their keys."""
+        self._group()
+        return self._groups
+
+    @property
+    def ungrouped(self) -> int:
+        """Rows that found no room."""
+        self._group()
+        return self._ungrouped
 
     def add(self, judged: Judged, rows: NDArray[np.intp]) -> None:
         """Count the verdict rows named, in packet order."""
         if not len(rows):
             return
-        packets, verdicts = judged
-        row = verdicts.packet[rows]
+        self._waiting.append(take_rows(judged, rows))
+        self._rows += len(rows)
+        if self._rows >= AT_ONCE:
+            self._group()
+
+    def _group(self) -> None:
+        """Group the rows that wait."""
+        if not self._waiting:
+            return
+        packets, verdicts = join_all(self._waiting)
+        self._waiting, self._rows = [], 0
         keys, first, counts = np.unique(
-            _keys(judged, rows).view(f"S{KEY.itemsize}"), return_index=True, return_counts=True
+            _keys(packets, verdicts).view(f"S{KEY.itemsize}"), return_index=True, return_counts=True
         )
         order = np.argsort(first)
         first = first[order]
-        details = (verdicts.reason[rows[first]], packets.capture[row[first]], packets.frame[row[first]])
+        details = (verdicts.reason[first], packets.capture[first], packets.frame[first])
         columns = (column.tolist() for column in (keys[order], counts[order], *details))
         for key, count, reason, capture, frame in zip(*columns, strict=True):
-            if key in self.groups:
-                self.groups[key].packets += count
-            elif len(self.groups) < self._most:
-                self.groups[key] = Denied(count, reason, capture, frame)
+            if key in self._groups:
+                self._groups[key].packets += count
+            elif len(self._groups) < self._most:
+                self._groups[key] = Denied(count, reason, capture, frame)
             else:
-                self.ungrouped += count
+                self._ungrouped += count
 
     def answered_by(self, eni: int, flows: NDArray[np.void]) -> int:
         """How many of an interface's flows (firewall.flows.FLOW) were opened by an answer to a denied attempt."""
@@ -97,12 +122,10 @@ class Attempts:
         return [(Attempt(*values), denied) for values, (_, denied) in zip(keys.tolist(), found, strict=True)]
 
 
-def _keys(judged: Judged, rows: NDArray[np.intp]) -> NDArray[np.void]:
-    """The group of each row, as a record of dtype KEY."""
-    verdicts = judged.verdicts.take(rows)
-    packets = judged.packets.take(verdicts.packet.astype(np.intp))
+def _keys(packets: PacketBatch, verdicts: VerdictBatch) -> NDArray[np.void]:
+    """The group of each row, as a record of dtype KEY; row k is about packet k."""
     with_ports = has_ports(packets)
-    keys = np.empty(len(rows), KEY)
+    keys = np.empty(verdicts.rows, KEY)
     keys["eni"], keys["direction"] = verdicts.eni, verdicts.direction
     for name in ("protocol", "src_hi", "src_lo", "dst_hi", "dst_lo"):
         keys[name] = getattr(packets, name)

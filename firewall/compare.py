@@ -17,8 +17,8 @@ from firewall.columns import distinct_addresses, has_ports
 from firewall.errors import UsageError
 from firewall.labels import ICMP_PROTOCOLS, address_text
 from firewall.model import Direction, Network
-from firewall.rows import Judged
-from firewall.summary import join_rows, no_rows, take_rows
+from firewall.rows import Judged, join_all, take_rows
+from firewall.summary import no_rows
 from firewall.verdict import ALLOW, DIRECTIONS, INGRESS
 
 READINGS = {"sg": False, "stateless": True}  # reading of firewall.engine -> whether it has no table
@@ -129,8 +129,8 @@ def _add(comparison: Comparison, first: Judged, second: Judged, *, stateful_firs
     comparison.only_second += len(only_second)
     room = KEPT_ROWS - comparison.first.verdicts.rows
     if room > 0:
-        comparison.first = join_rows(comparison.first, take_rows(first, differs[:room]))
-        comparison.second = join_rows(comparison.second, take_rows(second, differs[:room]))
+        comparison.first = join_all([comparison.first, take_rows(first, differs[:room])])
+        comparison.second = join_all([comparison.second, take_rows(second, differs[:room])])
     _add_needs(comparison.needs, first, only_first if stateful_first else only_second)
 
 

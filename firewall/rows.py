@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pcaps.batch import PacketBatch, RecordColumns, record_dtype
+from pcaps.batch import PacketBatch, RecordColumns, concatenate, record_dtype
 
 
 class VerdictBatch(RecordColumns):
@@ -55,6 +55,22 @@ VERDICT = record_dtype(VerdictBatch.__annotations__)
 def join_verdicts(batches: Sequence[VerdictBatch]) -> VerdictBatch:
     """One batch of all rows, in order."""
     return VerdictBatch(np.concatenate([batch.records for batch in batches]))
+
+
+def take_rows(judged: Judged, rows: NDArray[np.intp]) -> Judged:
+    """The verdict rows named, each with a packet row of its own, copied."""
+    verdicts = judged.verdicts.take(rows)
+    packets = judged.packets.take(verdicts.packet.astype(np.intp))
+    verdicts.records["packet"] = np.arange(len(rows))
+    return Judged(packets, verdicts)
+
+
+def join_all(taken: Sequence[Judged]) -> Judged:
+    """Batches made by take_rows, as one."""
+    packets = concatenate([each.packets for each in taken])
+    verdicts = join_verdicts([each.verdicts for each in taken])
+    verdicts.records["packet"] = np.arange(packets.rows)
+    return Judged(packets, verdicts)
 
 
 def empty_verdicts(rows: int) -> VerdictBatch:

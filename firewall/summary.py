@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from firewall.attempts import Attempts
 from firewall.exempt import SERVICES
 from firewall.flows import Flows
-from firewall.rows import Judged, empty_verdicts, join_verdicts
+from firewall.rows import Judged, empty_verdicts, join_all, take_rows
 from firewall.tally import (
     BACKWARDS,
     BEFORE_ALL,
@@ -30,7 +30,7 @@ from firewall.tally import (
     count_rows,
 )
 from firewall.verdict import DIRECTIONS, REASON_WORDS, REASONS, UNDECIDABLE, VERDICTS
-from pcaps.batch import PacketBatch, concatenate, empty_batch
+from pcaps.batch import PacketBatch, empty_batch
 
 KEPT_ROWS = 10
 
@@ -146,21 +146,7 @@ class Summary:
     def _keep_rows(self, kept: Judged, judged: Judged, wanted: NDArray[np.intp]) -> Judged:
         """The first rows in full, as a small batch of its own, one packet row for each verdict row."""
         rows = wanted[: self._keep - kept.verdicts.rows]
-        return join_rows(kept, take_rows(judged, rows)) if len(rows) else kept
-
-
-def take_rows(judged: Judged, rows: NDArray[np.intp]) -> Judged:
-    """The verdict rows named, each with a packet row of its own, copied."""
-    verdicts = judged.verdicts.take(rows)
-    packets = judged.packets.take(verdicts.packet.astype(np.intp))
-    return Judged(packets, verdicts.renumbered(np.arange(len(rows), dtype=np.int32)))
-
-
-def join_rows(first: Judged, second: Judged) -> Judged:
-    """Two batches made by take_rows, as one."""
-    packets = concatenate([first.packets, second.packets])
-    verdicts = join_verdicts([first.verdicts, second.verdicts])
-    return Judged(packets, verdicts.renumbered(np.arange(packets.rows, dtype=np.int32)))
+        return join_all([kept, take_rows(judged, rows)]) if len(rows) else kept
 
 
 def no_rows() -> Judged:

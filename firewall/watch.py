@@ -17,8 +17,8 @@ import numpy as np
 
 from firewall.labels import Labels, counted
 from firewall.row_lines import row_lines
-from firewall.rows import Judged
-from firewall.summary import Summary, take_rows
+from firewall.rows import Judged, take_rows
+from firewall.summary import Summary
 from firewall.verdict import DENY
 from pcaps.batch import BATCH_ROWS, PacketBatch
 from pcaps.capture import frames_batch
