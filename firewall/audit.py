@@ -52,6 +52,8 @@ class Audit:
             opened = self._summary.flows[eni].table["direction"][verdicts.flow[rows]]
             self.histories[eni].add(judged, rows, verdicts.direction[rows] == opened)
 
+    write = add  # it stands behind the summary as a writer of rows does
+
     @property
     def verdict_rows(self) -> dict[str, int]:
         """Rows by verdict, as the bins have them: the same as the summary's."""

@@ -3,6 +3,7 @@
 import csv
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,7 +24,10 @@ from tests.zeek import EXCEPTIONS, IGNORES_CHECKSUMS, LOG, NO_TUNNEL
 DIFFERENT = {(one.capture, one.ends) for one in EXCEPTIONS}
 
 
-def told(*segments: tuple[str, int, dict[str, int]], batches: int = 1) -> str:
+Segment = tuple[str, int, dict[str, Any]]
+
+
+def told(*segments: Segment, batches: int = 1) -> str:
     """The history of one connection: (`>` from its originator or `<`, flags, other fields)."""
     pairs = []
     for way, flags, more in segments:
@@ -41,13 +45,11 @@ def told(*segments: tuple[str, int, dict[str, int]], batches: int = 1) -> str:
     return audit.histories[0].text(1)
 
 
-SYN_, SYNACK, ACK_, DATA, FIN_ = (
-    (">", SYN, {"tcp_seq": 1}),
-    ("<", SYN | ACK, {"tcp_seq": 9}),
-    (">", ACK, {}),
-    (">", ACK, {"payload": 5}),
-    (">", FIN | ACK, {"tcp_seq": 7}),
-)
+SYN_: Segment = (">", SYN, {"tcp_seq": 1})
+SYNACK: Segment = ("<", SYN | ACK, {"tcp_seq": 9})
+ACK_: Segment = (">", ACK, {})
+DATA: Segment = (">", ACK, {"payload": 5})
+FIN_: Segment = (">", FIN | ACK, {"tcp_seq": 7})
 
 
 @pytest.mark.parametrize("batches", [1, 2, 7], ids=lambda count: f"{count} batches")
@@ -62,7 +64,7 @@ def test_a_whole_connection(batches: int) -> None:
 
 
 def test_a_syn_again_is_written_again_only_where_its_number_differs() -> None:
-    other = (">", SYN, {"tcp_seq": 2})
+    other: Segment = (">", SYN, {"tcp_seq": 2})
     assert told(SYN_, SYN_, SYN_) == "S"
     assert told(SYN_, other, other, SYN_) == "SSS"
     assert told(SYN_, other, other, SYN_, batches=4) == "SSS"
@@ -82,7 +84,7 @@ def test_udp_has_data_alone_and_icmp_nothing() -> None:
 
 
 def test_a_long_history_is_cut_and_says_so() -> None:
-    many = [(">", SYN, {"tcp_seq": number}) for number in range(LONGEST + 5)]
+    many: list[Segment] = [(">", SYN, {"tcp_seq": number}) for number in range(LONGEST + 5)]
     assert told(*many) == told(*many, batches=9) == "S" * LONGEST + "+"
     assert told(*many[:LONGEST]) == "S" * LONGEST
 
@@ -144,7 +146,7 @@ def test_letters_of_a_long_capture_do_not_depend_on_batches() -> None:
     flags = rng.choice([SYN, SYN | ACK, ACK, FIN | ACK, RST], 200)
     ways = rng.choice([">", "<"], 200)
     numbers = rng.integers(0, 3, 200)
-    segments = [(way, int(bits), {"tcp_seq": int(seq)}) for way, bits, seq in zip(ways, flags, numbers, strict=True)]
+    segments: list[Segment] = [(way, int(bits), {"tcp_seq": int(seq)}) for way, bits, seq in zip(ways, flags, numbers, strict=True)]
     whole = told(*segments)
     assert len(whole) > 8
     assert all(told(*segments, batches=count) == whole for count in (2, 3, 50, 200))
