@@ -7,7 +7,7 @@ from firewall.attempts import Attempt
 from firewall.labels import ICMP_PROTOCOLS, Labels, address_text, protocol_word
 from firewall.lint_tables import icmp_words
 from firewall.model import ICMPV6
-from firewall.reports.misses import miss_text
+from firewall.reports.misses import NearMisses
 from firewall.summary import Summary
 from firewall.verdict import DIRECTIONS, EGRESS, REASON_WORDS
 
@@ -90,11 +90,12 @@ def denied_services(firewall: "Firewall", summary: Summary, labels: Labels) -> T
         group.packets[peer] = group.packets.get(peer, 0) + denied.packets
         group.attempts.setdefault(peer, (attempt, denied.capture, denied.frame))
     ranked = sorted(groups.items(), key=lambda item: (-item[1].total, item[0]))
-    items = [_service(kind, group, firewall, labels) for kind, group in ranked[:MOST_TOP]]
+    misses = NearMisses(firewall)
+    items = [_service(kind, group, misses, labels) for kind, group in ranked[:MOST_TOP]]
     return Top(tuple(items), len(ranked) - len(items), sum(group.total for _, group in ranked[MOST_TOP:]))
 
 
-def _service(kind: Kind, group: _Group, firewall: "Firewall", labels: Labels) -> DeniedService:
+def _service(kind: Kind, group: _Group, misses: NearMisses, labels: Labels) -> DeniedService:
     peer = max(group.packets, key=group.packets.__getitem__)
     attempt, capture, frame = group.attempts[peer]
     return DeniedService(
@@ -107,7 +108,7 @@ def _service(kind: Kind, group: _Group, firewall: "Firewall", labels: Labels) ->
         peer=peer,
         capture=labels.captures[capture],
         packet=frame,
-        miss=miss_text(firewall, attempt, kind.reason),
+        miss=misses.text(attempt, kind.reason),
     )
 
 
