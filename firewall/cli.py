@@ -22,6 +22,7 @@ from firewall.commands.output import (
     warn,
     width,
 )
+from firewall.commands.report import report
 from firewall.commands.watch import watch
 from firewall.commands.words import capturing
 from firewall.errors import RuleFileError
@@ -222,6 +223,7 @@ def rules(
 
 
 cli.add_command(annotate)
+cli.add_command(report)
 cli.add_command(watch)
 
 

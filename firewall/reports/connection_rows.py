@@ -1,4 +1,4 @@
-"""Connections in a file of their own: CSV, JSON lines or Parquet, written as verdict rows are (firewall.reports.rows)."""
+"""Connections in a file of their own: CSV, JSON lines or Parquet, written as verdict rows are."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING

@@ -124,6 +124,14 @@ def _when(use: np.void, end: str, labels: Labels) -> When | None:
     return When(capture, int(use[f"{end}_frame"]), int(use[f"{end}_time"]))
 
 
+def seen_at(details: "Details | None", interface: int, labels: Labels) -> tuple[When | None, When | None]:
+    """The first and the last packet judged at an interface; 0: at none."""
+    if details is None:
+        return None, None
+    use = details.audit.seen[interface]
+    return _when(use, "first", labels), _when(use, "last", labels)
+
+
 def _open_rules(uses: Sequence[RuleUse], material: Material) -> tuple[OpenRule, ...]:
     """The inbound rules that let in most: by the share of a family's addresses, then by ports."""
     found = []

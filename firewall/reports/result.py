@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from conntrack.tcp import ENDED, STATES
@@ -190,6 +191,16 @@ class Report(Protocol):
 
     def __call__(self, result: Result) -> str:
         """The whole report as text, ready to be written to standard output."""
+
+
+class FileReport(Protocol):
+    """One way to write a result to a file."""
+
+    def check(self) -> None:
+        """Raise UsageError, before anything is read, where something that it needs is missing."""
+
+    def write(self, result: Result, path: Path, language: str) -> str:
+        """Write it whole; what was written, in words (`the report`, `3 connections`)."""
 
 
 def _state(protocol: int, tcp_state: int, received: int) -> str:

@@ -103,20 +103,22 @@ TEXTS = {
     "connections_count": Text("connections", "연결"),
     "first_used": Text("first used", "처음 사용"),
     "last_used": Text("last used", "마지막 사용"),
+    "first_packet": Text("first packet", "첫 패킷"),
+    "last_packet": Text("last packet", "마지막 패킷"),
     "remark": Text("remark", "비고"),
     "never_used": Text("never used", "사용된 적 없음"),
     "covered_by": Text("covered by {rule}", "{rule} 규칙에 포함됨"),
     "rules_summary": Text(
-        "{total} rules: {unused} never used here, {covered} covered by another.",
-        "규칙 {total}개 중 사용된 적 없는 규칙 {unused}개, 다른 규칙에 포함된 규칙 {covered}개.",
+        "Rules in all: {total}. Never used in this capture: {unused}. Covered by another rule: {covered}.",
+        "전체 규칙 {total}개, 이 캡처에서 사용된 적 없는 규칙 {unused}개, 다른 규칙에 포함된 규칙 {covered}개.",
     ),
     "rules_cut": Text(
         "The {shown} rules with most packets of {total} are shown.",
         "규칙 {total}개 중 패킷이 많은 {shown}개를 표시합니다.",
     ),
     "unused_note": Text(
-        "Never used means in this capture; another hour may need the rule.",
-        "이 캡처에서 사용되지 않았다는 뜻입니다. 다른 시간대에는 필요한 규칙일 수 있습니다.",
+        "Another hour may need a rule that this capture did not.",
+        "이 캡처에서 사용되지 않은 규칙도 다른 시간대에는 필요할 수 있습니다.",
     ),
     "open_widest": Text("Inbound rules that are open widest", "가장 넓게 열린 인바운드 규칙"),
     "ports": Text("ports", "포트 수"),
@@ -165,7 +167,8 @@ TEXTS = {
     "history": Text("history", "이력"),
     "history_note": Text(
         "History: Zeek's letters, upper case from the originator. S SYN, H SYN-ACK, A ACK alone, D data, F FIN, R RST.",
-        "이력: Zeek의 문자 표기. 대문자는 연결 시작 측, 소문자는 응답 측. S SYN, H SYN-ACK, A ACK만, D 데이터, F FIN, R RST.",
+        "이력: Zeek의 문자 표기. 대문자는 연결 시작 측, 소문자는 응답 측."
+        " S SYN, H SYN-ACK, A ACK만, D 데이터, F FIN, R RST.",
     ),
     "print_note": Text(
         "Printed are the rows that the page showed; -o FILE.csv writes every connection.",
@@ -186,8 +189,9 @@ TEXTS = {
     "warnings": Text("Warnings", "경고"),
     "inputs": Text("Inputs", "입력 파일"),
     "kind": Text("kind", "종류"),
-    "capture": Text("capture", "캡처"),
-    "events": Text("events", "이벤트"),
+    "kind_capture": Text("capture", "캡처"),
+    "kind_rules": Text("rules", "규칙"),
+    "kind_events": Text("events", "이벤트"),
     "file": Text("file", "파일"),
     "size": Text("bytes", "바이트"),
     "command": Text("Command", "명령"),
