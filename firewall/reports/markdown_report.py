@@ -67,9 +67,10 @@ def _span(result: Result) -> str:
 
 def _sums(result: Result, t: Words) -> str:
     summary = result.summary
-    two = f" + {summary.two_interfaces:,} {t('two_interfaces')}" if summary.two_interfaces else ""
+    two = f" + {t('two_interfaces', count=summary.two_interfaces)}" if summary.two_interfaces else ""
     verdicts = " + ".join(f"{count:,} {name}" for name, count in summary.verdicts.items())
-    return f"**{result.packets_read:,} {t('packets_read')}{two} = {summary.rows:,} {t('rows')} = {verdicts}**"
+    read = t("packets_read", count=result.packets_read)
+    return f"**{read}{two} = {t('verdict_count', count=summary.rows)} = {verdicts}**"
 
 
 def _denied(details: Details, result: Result, t: Words) -> list[str]:

@@ -33,9 +33,10 @@ TEXTS = {
     ),
     # --- the denominator
     "sums": Text("Every packet is counted", "모든 패킷의 합계"),
-    "packets_read": Text("packets read", "읽은 패킷"),
-    "two_interfaces": Text("judged at two interfaces", "두 인터페이스에서 판정"),
-    "rows": Text("verdicts", "판정"),
+    "packets_read": Text("{count} packets read", "읽은 패킷 {count}개"),
+    "two_interfaces": Text("{count} judged at two interfaces", "두 인터페이스에서 판정한 패킷 {count}개"),
+    "verdict_count": Text("{count} verdicts", "판정 {count}건"),
+    "rows": Text("verdicts", "판정 수"),
     "filtered_out": Text(
         "{count} more packets were left out by the filter.", "필터로 제외한 패킷이 {count}개 더 있습니다."
     ),
@@ -80,7 +81,7 @@ TEXTS = {
     "addresses": Text("addresses", "주소 수"),
     "busiest": Text("most from or to", "가장 많은 주소"),
     "example": Text("example", "예시 패킷"),
-    "nearest": Text("Nearest rule", "가장 가까운 규칙"),
+    "nearest": Text("nearest rule", "가장 가까운 규칙"),
     "address": Text("address", "주소"),
     # --- interfaces
     "interfaces": Text("Interfaces", "탄력적 네트워크 인터페이스(ENI)"),
