@@ -9,7 +9,7 @@ import numpy as np
 from markupsafe import Markup
 
 from firewall.columns import Column, Words
-from firewall.labels import ICMP_PROTOCOLS, duration_text, endpoint, protocol_word
+from firewall.labels import ICMP_PROTOCOLS, duration_text, endpoint, printable, protocol_word
 from firewall.reports.connection_columns import all_connections, connection_columns, largest_first
 from firewall.reports.result import Connection, Result
 from firewall.reports.texts import Words as Texts
@@ -107,12 +107,13 @@ def _compact(column: Column) -> tuple[list[str], list[int]]:
     """The words that occur, sorted by their codes, and for each row which one it is."""
     assert isinstance(column, Words)  # noqa: S101  (the columns named in WORDS are)
     codes, places = np.unique(column.codes, return_inverse=True)
-    return [column.words[code] or "" for code in codes.tolist()], places.tolist()
+    return [printable(column.words[code] or "") for code in codes.tolist()], places.tolist()
 
 
 def _short(words: tuple[list[str], list[int]], result: Result) -> tuple[list[str], list[int]]:
     names, places = words
-    return [result.short_captures[name] for name in names], places
+    short = {printable(name): printable(word) for name, word in result.short_captures.items()}
+    return [short[name] for name in names], places
 
 
 def _whole(column: Column) -> list[int]:

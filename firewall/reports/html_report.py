@@ -15,7 +15,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from firewall.errors import UsageError
-from firewall.labels import duration_text, rule_text, time_text
+from firewall.labels import duration_text, printable, rule_text, time_text
 from firewall.reports.chart import bin_rows, strips, width_text
 from firewall.reports.details import RuleUse, When, seen_at
 from firewall.reports.result import Result
@@ -119,10 +119,14 @@ def _part(name: str) -> str:
 
 def _template() -> "Template":
     from jinja2 import Environment, StrictUndefined
+    from markupsafe import Markup
 
-    return Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True).from_string(
-        _part("report.html.j2")
-    )
+    def shown(value: Any) -> Any:
+        """Signs that steer a terminal, or turn the direction of what follows, stand as escapes here too."""
+        return printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+    made = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, finalize=shown)
+    return made.from_string(_part("report.html.j2"))
 
 
 def _own_code() -> dict[str, Any]:

@@ -146,7 +146,9 @@ def test_letters_of_a_long_capture_do_not_depend_on_batches() -> None:
     flags = rng.choice([SYN, SYN | ACK, ACK, FIN | ACK, RST], 200)
     ways = rng.choice([">", "<"], 200)
     numbers = rng.integers(0, 3, 200)
-    segments: list[Segment] = [(way, int(bits), {"tcp_seq": int(seq)}) for way, bits, seq in zip(ways, flags, numbers, strict=True)]
+    segments: list[Segment] = [
+        (way, int(bits), {"tcp_seq": int(seq)}) for way, bits, seq in zip(ways, flags, numbers, strict=True)
+    ]
     whole = told(*segments)
     assert len(whole) > 8
     assert all(told(*segments, batches=count) == whole for count in (2, 3, 50, 200))
