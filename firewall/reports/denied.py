@@ -1,14 +1,15 @@
 """What was denied, by service and by address: the largest groups, and honestly how many more there are."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
-from firewall.attempts import Attempt
+from firewall.attempts import Attempt, Denied
 from firewall.labels import ICMP_PROTOCOLS, Labels, address_text, protocol_word
 from firewall.lint_tables import icmp_words
 from firewall.model import ICMPV6
 from firewall.reports.misses import NearMisses
-from firewall.summary import Summary
 from firewall.verdict import DIRECTIONS, EGRESS, REASON_WORDS
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 MOST_TOP = 20
 
 T = TypeVar("T")
+Found = Sequence[tuple[Attempt, Denied]]
 
 
 @dataclass(frozen=True)
@@ -81,10 +83,10 @@ class _Group:
         return sum(self.packets.values())
 
 
-def denied_services(firewall: "Firewall", summary: Summary, labels: Labels) -> Top[DeniedService]:
-    """By interface, direction, service and reason."""
+def denied_services(firewall: "Firewall", found: Found, labels: Labels) -> Top[DeniedService]:
+    """By interface, direction, service and reason; `found` are the attempts with most packets first."""
     groups: dict[Kind, _Group] = {}
-    for attempt, denied in summary.attempts.largest():
+    for attempt, denied in found:
         kind = Kind(attempt.eni, attempt.direction, service_of(attempt), denied.reason)
         group, peer = groups.setdefault(kind, _Group()), peer_of(attempt)
         group.packets[peer] = group.packets.get(peer, 0) + denied.packets
@@ -112,10 +114,10 @@ def _service(kind: Kind, group: _Group, misses: NearMisses, labels: Labels) -> D
     )
 
 
-def denied_peers(summary: Summary) -> Top[DeniedPeer]:
+def denied_peers(found: Found) -> Top[DeniedPeer]:
     """By direction and the address at the other end."""
     groups: dict[tuple[int, str], dict[str, int]] = {}
-    for attempt, denied in summary.attempts.largest():
+    for attempt, denied in found:
         services = groups.setdefault((attempt.direction, peer_of(attempt)), {})
         service = service_of(attempt)
         services[service] = services.get(service, 0) + denied.packets
@@ -138,9 +140,13 @@ def peer_of(attempt: Attempt) -> str:
 
 def service_of(attempt: Attempt) -> str:
     """`tcp 22`, `icmp 8/0 echo request`, `gre`."""
-    word = protocol_word(attempt.protocol)
-    if attempt.icmp_type >= 0 and attempt.protocol in ICMP_PROTOCOLS:
-        version = 6 if attempt.protocol == ICMPV6 else 4
-        said = icmp_words(version, attempt.icmp_type, attempt.port)
-        return f"{word} {attempt.icmp_type}/{attempt.port} {said}".rstrip()
-    return word if attempt.port < 0 else f"{word} {attempt.port}"
+    return _service_text(attempt.protocol, attempt.icmp_type, attempt.port)
+
+
+@lru_cache(maxsize=1 << 16)
+def _service_text(protocol: int, icmp_type: int, port: int) -> str:
+    word = protocol_word(protocol)
+    if icmp_type >= 0 and protocol in ICMP_PROTOCOLS:
+        said = icmp_words(6 if protocol == ICMPV6 else 4, icmp_type, port)
+        return f"{word} {icmp_type}/{port} {said}".rstrip()
+    return word if port < 0 else f"{word} {port}"

@@ -84,6 +84,7 @@ def detailed(
 ) -> Details:
     """The details of a replay that has ended."""
     material = Material(firewall.rule_set, firewall.interfaces)
+    attempts = summary.attempts.largest()
     uses = tuple(_rule_uses(firewall.rules, summary, audit, labels, material))
     return Details(
         command=command,
@@ -92,8 +93,8 @@ def detailed(
         rules=uses,
         open_rules=_open_rules(uses, material),
         findings=lint(firewall.rule_set, firewall.interfaces).findings,
-        denied_services=denied_services(firewall, summary, labels),
-        denied_peers=denied_peers(summary),
+        denied_services=denied_services(firewall, attempts, labels),
+        denied_peers=denied_peers(attempts),
         ungrouped=summary.attempts.ungrouped,
     )
 
