@@ -4,14 +4,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from conntrack.icmp import NO_QUERY as ASKS_NOTHING
-from conntrack.table import Entry, find_slot, is_live
+from conntrack.table import Key, find_slot, is_live, key_hash
 from conntrack.timeouts import AWS_PORTS, S_PORT_PROTOCOLS, Settings
-from pcaps.accelerate import entry_kernel, i64, kernel
+from pcaps.accelerate import entry_kernel, i64, kernel, prefetch
 from pcaps.batch import OK, Packet
 from pcaps.icmp_quote import is_icmp_error
 from pcaps.wire import GRE, ICMP, ICMPV6, SCTP, TCP, UDP, UDPLITE
 
 NO_SLOT = -1
+NO_BITS, ALL_BITS = np.uint64(0), np.uint64(0xFFFF_FFFF_FFFF_FFFF)
 
 
 @entry_kernel
@@ -33,11 +34,8 @@ def source_first(
     src_hi: np.uint64, src_lo: np.uint64, src_port: int, dst_hi: np.uint64, dst_lo: np.uint64, dst_port: int
 ) -> bool:
     """True if the source is the lower end."""
-    if src_hi != dst_hi:
-        return bool(src_hi < dst_hi)
-    if src_lo != dst_lo:
-        return bool(src_lo < dst_lo)
-    return src_port <= dst_port
+    by_port = (src_lo == dst_lo) & (src_port <= dst_port)
+    return bool((src_hi < dst_hi) | ((src_hi == dst_hi) & ((src_lo < dst_lo) | by_port)))
 
 
 @kernel
@@ -48,8 +46,7 @@ def has_query(family: int, kind: int, settings: Settings) -> bool:
 
 @kernel
 def set_key(
-    key: Entry,
-    eni: int,
+    key: Key,
     family: int,
     protocol: int,
     src_hi: np.uint64,
@@ -65,38 +62,39 @@ def set_key(
 
     ICMP and ICMPv6 have a key only for queries and their answers; the code is part of it.
     """
+    key["family"] = family
+    key["protocol"] = protocol
     if is_icmp(family, protocol):
         if not has_query(family, src_port, settings):
             return -1
         query = i64(settings["queries"][1 if family == 6 else 0, src_port])
-        a_port = (query << 8) | dst_port
-        b_port = icmp_id
         forward = query == src_port
+        key["a_port"] = (query << 8) | dst_port
+        key["b_port"] = icmp_id
     else:
         if not has_ports(protocol, settings):
             src_port = 0
             dst_port = 0
         forward = source_first(src_hi, src_lo, src_port, dst_hi, dst_lo, dst_port)
-        a_port = src_port if forward else dst_port
-        b_port = dst_port if forward else src_port
-    key["eni"] = eni
-    key["family"] = family
-    key["protocol"] = protocol
-    key["a_port"] = a_port
-    key["b_port"] = b_port
-    key["a_hi"] = src_hi if forward else dst_hi
-    key["a_lo"] = src_lo if forward else dst_lo
-    key["b_hi"] = dst_hi if forward else src_hi
-    key["b_lo"] = dst_lo if forward else src_lo
+        back = i64(not forward)
+        key["a_port"] = src_port ^ ((src_port ^ dst_port) * back)
+        key["b_port"] = dst_port ^ ((src_port ^ dst_port) * back)
+    # Without branches: packets go both ways, and none would be foreseen.
+    back_bits = NO_BITS if forward else ALL_BITS
+    different = (src_hi ^ dst_hi) & back_bits
+    key["a_hi"] = src_hi ^ different
+    key["b_hi"] = dst_hi ^ different
+    different = (src_lo ^ dst_lo) & back_bits
+    key["a_lo"] = src_lo ^ different
+    key["b_lo"] = dst_lo ^ different
     return 1 if forward else 0
 
 
 @kernel
-def packet_key(key: Entry, eni: int, p: Packet, settings: Settings) -> int:
+def packet_key(key: Key, p: Packet, settings: Settings) -> int:
     """`set_key` with the packet's own tuple."""
     return set_key(
         key,
-        eni,
         i64(p["family"]),
         i64(p["protocol"]),
         p["src_hi"],
@@ -111,11 +109,10 @@ def packet_key(key: Entry, eni: int, p: Packet, settings: Settings) -> int:
 
 
 @kernel
-def quoted_key(key: Entry, eni: int, p: Packet, settings: Settings) -> int:
+def quoted_key(key: Key, p: Packet, settings: Settings) -> int:
     """`set_key` with the tuple that an ICMP error quotes."""
     return set_key(
         key,
-        eni,
         i64(p["family"]),
         i64(p["quoted_protocol"]),
         p["quoted_src_hi"],
@@ -130,6 +127,21 @@ def quoted_key(key: Entry, eni: int, p: Packet, settings: Settings) -> int:
 
 
 @entry_kernel
+def make_keys(packets: NDArray[np.void], keys: NDArray[np.void], settings: Settings) -> None:
+    """The keys (KEY) of packets (PACKET), one for each."""
+    for index in range(len(packets)):
+        key = keys[index]
+        key["forward"] = packet_key(key, packets[index], settings)
+        key["hash"] = key_hash(key)
+
+
+@kernel
+def fetch_entry(entries: NDArray[np.void], key: Key) -> None:
+    """Begin to fetch the entry that a key will find: it comes while packets before it are judged."""
+    prefetch(entries, i64(key["hash"]) & (len(entries) - 2))
+
+
+@entry_kernel
 def peek(entries: NDArray[np.void], eni: int, p: Packet, settings: Settings, now: int) -> int:
     """The slot of the packet's live entry, or of the one that an ICMP error quotes; NO_SLOT. Changes nothing."""
     candidate = entries[len(entries) - 1]
@@ -137,8 +149,8 @@ def peek(entries: NDArray[np.void], eni: int, p: Packet, settings: Settings, now
     error = is_icmp(family, i64(p["protocol"])) and is_icmp_error(family, i64(p["src_port"]))
     if error and i64(p["quoted"]) == 0:
         return NO_SLOT
-    forward = quoted_key(candidate, eni, p, settings) if error else packet_key(candidate, eni, p, settings)
+    forward = quoted_key(candidate, p, settings) if error else packet_key(candidate, p, settings)
     if i64(p["fragment_id"]) >= 0 or i64(p["status"]) != OK or forward < 0:
         return NO_SLOT
-    slot = find_slot(entries, candidate)
+    slot = find_slot(entries, candidate, key_hash(candidate), eni)
     return slot if is_live(entries[slot], now) else NO_SLOT

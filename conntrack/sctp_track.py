@@ -9,7 +9,7 @@ from conntrack.sctp import CLOSED, ESTABLISHED, NONE, SCTP_INVALID
 from conntrack.table import ASSURED, LIVE, Entry
 from conntrack.tcp import ORIGINAL, REPLY
 from conntrack.timeouts import Settings
-from pcaps.accelerate import i64, kernel
+from pcaps.accelerate import i64, kernel, rare_kernel
 from pcaps.batch import Packet
 from pcaps.sctp_header import (
     ABORT,
@@ -61,7 +61,7 @@ def checks_own_tag(code: int) -> bool:
     )
 
 
-@kernel
+@rare_kernel
 def open_sctp(entry: Entry, p: Packet, settings: Settings) -> int:
     """Prepare a candidate for its first packet: FINE, or STATE or NO_QUERY for what opens nothing."""
     for side in range(2):
@@ -178,7 +178,7 @@ def tag_holds(entry: Entry, direction: int, p: Packet) -> bool:
     return i64(p["extra"]) == i64(entry["tags"][direction])
 
 
-@kernel
+@rare_kernel
 def track_sctp(entry: Entry, direction: int, p: Packet, settings: Settings, now: int) -> int:
     """One packet of a live association, or the first of a candidate: PASS or a cause."""
     if not tag_holds(entry, direction, p):

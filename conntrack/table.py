@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from pcaps.accelerate import entry_kernel, i64, kernel
 
 Entry = Any  # one record of dtype ENTRY, as kernels see it: entry["state"]
+Key = Any  # one record of dtype KEY, or an entry, which has the same fields and more
 
 FIELDS = np.dtype(
     [
@@ -72,6 +73,17 @@ def with_other_names(fields: np.dtype[np.void], names: dict[str, str]) -> np.dty
 
 ENTRY = with_other_names(FIELDS, {"tags": "end"})  # SCTP: the tag that each direction carries
 
+KEY = np.dtype(
+    [
+        *((name, FIELDS[name]) for name in ("a_hi", "a_lo", "b_hi", "b_lo")),
+        ("hash", np.int64),
+        *((name, FIELDS[name]) for name in ("a_port", "b_port", "protocol", "family")),
+        ("forward", np.int8),  # 1: the packet goes from end a to end b, 0: back, -1: it has no key
+    ],
+    align=True,
+)
+LINE = 64  # bytes that the processor fetches at once
+
 FREE, LIVE, GONE = 0, 1, 2
 SEEN_REPLY, ASSURED, OPENED_BY_B, UNDECIDED, NOT_TRACKED, AUTO_TRACKED = 1, 2, 4, 8, 16, 32
 RELEASED = 64  # timed out, and not counted any more: only remembered
@@ -81,6 +93,7 @@ UNCOUNTED = NOT_TRACKED | RELEASED
 FIRST_CAPACITY = 1 << 10
 EARLY_DROP_RANGE = 8  # entries looked at; the kernel looks at 8 buckets of its hash
 EARLY_DROP_SLOTS = 1024  # slots, empty ones too
+QUICK_CAPACITY = 1 << 15  # slots: 4 MiB; a smaller table grows fourfold
 REMEMBERING_CAPACITY = 1 << 20  # slots: 128 MiB; a larger table forgets what timed out before it grows
 MAX_CAPACITY = 1 << 23  # slots: 1 GiB
 
@@ -110,79 +123,82 @@ class FlowTable(NamedTuple):
     tracked: NDArray[np.int64]
 
 
+def empty_entries(records: int) -> NDArray[np.void]:
+    """Free entries, none of them across more lines than it must."""
+    data = np.zeros(records * ENTRY.itemsize + LINE, np.uint8)
+    start = -data.ctypes.data % LINE
+    return data[start : start + records * ENTRY.itemsize].view(ENTRY)
+
+
 def new_table(interfaces: int, capacity: int = FIRST_CAPACITY, hosts: Sequence[int] | None = None) -> FlowTable:
     """An empty table; `capacity` is a power of two. `hosts`: the host of each interface, one for all if None."""
     counts = np.zeros(COUNTS, np.int64)
     counts[[CLOCK, NEXT_SWEEP]] = BEFORE_ALL
     of_each = np.array([0] * interfaces if hosts is None else hosts, np.int64)
     flows, tracked = np.zeros(interfaces, np.int64), np.zeros(interfaces, np.int64)
-    return FlowTable(np.zeros(capacity + 1, ENTRY), counts, flows, of_each, tracked)
+    return FlowTable(empty_entries(capacity + 1), counts, flows, of_each, tracked)
 
 
 @kernel
-def mix(value: int, word: int) -> int:
-    """One round of a multiply-xor hash in 32 bits; every product fits int64."""
-    value = ((value ^ word) * 0x5BD1E995) & 0xFFFFFFFF
-    return value ^ (value >> 15)
+def mix(address: np.uint64, port: int) -> int:
+    """60 bits of an end: 64 of its address, folded, with its port. Every product here fits int64."""
+    word = i64(address & np.uint64(0xFFFFFFFF)) ^ i64(address >> np.uint64(32)) ^ (port * 0x9E37)
+    word *= 0x5BD1E995
+    return (word ^ (word >> 29)) & 0x0FFFFFFFFFFFFFFF
 
 
 @kernel
-def low32(word: np.uint64) -> int:
-    """The lower half as int64."""
-    return i64(word & np.uint64(0xFFFFFFFF))
+def key_hash(key: Key) -> int:
+    """31 bits of a key or entry. Interfaces have no part in it: both ends of a packet are found near each other.
 
-
-@kernel
-def high32(word: np.uint64) -> int:
-    """The upper half as int64."""
-    return i64(word >> np.uint64(32))
-
-
-@kernel
-def key_hash(key: Entry) -> int:
-    """32 bits of the key; the halves that IPv4 leaves constant are skipped."""
-    value = mix(low32(key["a_lo"]), (i64(key["a_port"]) << 16) | i64(key["b_port"]))
-    value = mix(value, low32(key["b_lo"]))
-    value = mix(value, (i64(key["eni"]) << 8) | i64(key["protocol"]))
+    The two ends are not told apart, so the key need not be in order.
+    """
+    value = mix(key["a_lo"], i64(key["a_port"])) + mix(key["b_lo"], i64(key["b_port"])) + i64(key["protocol"])
     if i64(key["family"]) == 6:
-        value = mix(value, high32(key["a_lo"]))
-        value = mix(value, high32(key["b_lo"]))
-        value = mix(value, low32(key["a_hi"]))
-        value = mix(value, low32(key["b_hi"]))
-        value = mix(value, high32(key["a_hi"]))
-        value = mix(value, high32(key["b_hi"]))
-    return value & 0xFFFFFFFF
+        value += mix(key["a_hi"], 0) ^ mix(key["b_hi"], 0)
+    value = ((value ^ (value >> 31)) & 0x7FFFFFFF) * 0x2C1B3C6D
+    return (value >> 16) & 0x7FFFFFFF
 
 
 @kernel
-def same_key(left: Entry, right: Entry) -> bool:
-    """True if both records are of one tuple at one interface."""
+def same_key(entry: Entry, key: Key, eni: int) -> bool:
+    """True if the entry is of this tuple at this interface."""
     return bool(
-        left["b_lo"] == right["b_lo"]
-        and left["a_lo"] == right["a_lo"]
-        and left["a_port"] == right["a_port"]
-        and left["b_port"] == right["b_port"]
-        and left["protocol"] == right["protocol"]
-        and left["eni"] == right["eni"]
-        and left["family"] == right["family"]
-        and left["a_hi"] == right["a_hi"]
-        and left["b_hi"] == right["b_hi"]
+        entry["b_lo"] == key["b_lo"]
+        and entry["a_lo"] == key["a_lo"]
+        and entry["a_port"] == key["a_port"]
+        and entry["b_port"] == key["b_port"]
+        and entry["protocol"] == key["protocol"]
+        and i64(entry["eni"]) == eni
+        and entry["family"] == key["family"]
+        and entry["a_hi"] == key["a_hi"]
+        and entry["b_hi"] == key["b_hi"]
     )
 
 
 @kernel
-def find_slot(entries: NDArray[np.void], key: Entry) -> int:
-    """The slot that holds the key, or the free slot where it belongs.
+def find_slot(entries: NDArray[np.void], key: Key, hash_: int, eni: int) -> int:
+    """The slot that holds the key, or the free slot where it belongs; `hash_` is `key_hash` of the key.
 
     At least one slot is free: the engine grows the table before it is full.
     """
     mask = len(entries) - 2  # capacity is a power of two
-    slot = key_hash(key) & mask
+    slot = hash_ & mask
     while True:
         entry = entries[slot]
-        if i64(entry["use"]) == FREE or same_key(entry, key):
+        if i64(entry["use"]) == FREE or same_key(entry, key, eni):
             return slot
         slot = (slot + 1) & mask
+
+
+@kernel
+def free_slot(entries: NDArray[np.void], hash_: int) -> int:
+    """The free slot for a key that the table does not hold."""
+    mask = len(entries) - 2
+    slot = hash_ & mask
+    while i64(entries[slot]["use"]) != FREE:
+        slot = (slot + 1) & mask
+    return slot
 
 
 @kernel
@@ -255,17 +271,27 @@ def make_room(table: FlowTable, most: int, now: int) -> bool:
 
 
 @entry_kernel
-def rehash(old: NDArray[np.void], new: NDArray[np.void], earliest: int) -> int:
-    """Move entries from `old` to the empty `new`; returns how many.
+def rehash(
+    old: NDArray[np.void],
+    new: NDArray[np.void],
+    earliest: int,
+    hosts: NDArray[np.int64],
+    tracked: NDArray[np.int64],
+) -> int:
+    """Move entries from `old` to the empty `new`; returns how many. `tracked` is counted anew.
 
     Deleted entries are left behind, and those that timed out before `earliest`.
     """
     moved = 0
+    for host in range(len(tracked)):
+        tracked[host] = 0
     for slot in range(len(old) - 1):
         entry = old[slot]
         if i64(entry["use"]) == LIVE and i64(entry["expires"]) > earliest:
-            new[find_slot(new, entry)] = entry
+            new[free_slot(new, key_hash(entry))] = entry
             moved += 1
+            if i64(entry["status"]) & UNCOUNTED == 0:
+                tracked[i64(hosts[i64(entry["eni"])])] += 1
     new[len(new) - 1] = old[len(old) - 1]
     return moved
 
@@ -287,22 +313,23 @@ class Growth(NamedTuple):
 
 
 def grown(table: FlowTable) -> Growth:
-    """The table with more room: what timed out is forgotten once it is large, or it doubles.
+    """The table with more room: what timed out is forgotten once it is large, or it grows, in larger steps first.
 
     A late packet of a forgotten entry is not told "expired" but judged as if its connection had never
     been. At MAX_CAPACITY the table may come back as full as it was.
     """
     capacity = len(table.entries) - 1
-    entries = table.entries[:-1]
     now = int(table.counts[CLOCK])
-    timed_out = int(np.count_nonzero((entries["use"] == LIVE) & (entries["expires"] <= now)))
+    timed_out = 0
+    if capacity >= REMEMBERING_CAPACITY:
+        entries = table.entries[:-1]
+        timed_out = int(np.count_nonzero((entries["use"] == LIVE) & (entries["expires"] <= now)))
     if capacity >= MAX_CAPACITY and not timed_out:
         return Growth(table, 0)
     forget = capacity >= REMEMBERING_CAPACITY and (timed_out >= capacity // 4 or capacity >= MAX_CAPACITY)
     if not forget:
-        capacity *= 2
-    new = np.zeros(capacity + 1, ENTRY)
-    table.counts[USED] = rehash(table.entries, new, now if forget else BEFORE_ALL)
-    tracked = (new["use"] == LIVE) & ((new["status"] & UNCOUNTED) == 0)
-    table.tracked[:] = np.bincount(table.hosts[new["eni"][:-1][tracked[:-1]]], minlength=len(table.tracked))
+        capacity *= 4 if capacity < QUICK_CAPACITY else 2
+    new = empty_entries(capacity + 1)
+    earliest = now if forget else BEFORE_ALL
+    table.counts[USED] = rehash(table.entries, new, earliest, table.hosts, table.tracked)
     return Growth(table._replace(entries=new), timed_out if forget else 0)

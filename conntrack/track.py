@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from conntrack.icmp import REDIRECT, UNTRACKED_FIRST, UNTRACKED_LAST, UNTRACKED_OTHERS
-from conntrack.keys import NO_SLOT, has_ports, is_icmp, packet_key, quoted_key
+from conntrack.keys import NO_SLOT, has_ports, is_icmp, quoted_key
 from conntrack.outcome import (
     BAD_HEADER,
     EXPIRED,
@@ -38,9 +38,11 @@ from conntrack.table import (
     USED,
     Entry,
     FlowTable,
+    Key,
     count_tracked,
     find_slot,
     is_live,
+    key_hash,
     make_room,
 )
 from conntrack.tcp import ORIGINAL, REPLY
@@ -61,11 +63,11 @@ from conntrack.timeouts import (
     T_UDP_STREAM,
     Settings,
 )
-from pcaps.accelerate import i64, kernel
+from pcaps.accelerate import i64, kernel, rare_kernel
 from pcaps.batch import BAD_TRANSPORT, Packet
 from pcaps.batch import NO_TRANSPORT as STATUS_NO_TRANSPORT
 from pcaps.icmp_quote import is_icmp_error
-from pcaps.wire import GRE, ICMP, ICMPV6, SCTP, TCP, UDP, UDPLITE
+from pcaps.wire import ACK, FIN, GRE, ICMP, ICMPV6, RST, SCTP, SYN, TCP, UDP, UDPLITE
 
 STREAM_AGE = 2 * NS  # Linux: UDP that is older and was answered is a stream
 ONE_WAY, ANSWERED, ASKED_AGAIN, STREAM = 0, 1, 2, 3  # AWS: UDP by transactions
@@ -154,8 +156,21 @@ def remember_untracked(entry: Entry, settings: Settings, now: int) -> None:
 
 
 @kernel
+def copy_key(entry: Entry, key: Key) -> None:
+    """Write a key into an entry."""
+    entry["a_hi"] = key["a_hi"]
+    entry["a_lo"] = key["a_lo"]
+    entry["b_hi"] = key["b_hi"]
+    entry["b_lo"] = key["b_lo"]
+    entry["a_port"] = key["a_port"]
+    entry["b_port"] = key["b_port"]
+    entry["protocol"] = key["protocol"]
+    entry["family"] = key["family"]
+
+
+@rare_kernel
 def track_new(
-    table: FlowTable, slot: int, forward: int, p: Packet, settings: Settings, now: int
+    table: FlowTable, slot: int, eni: int, key: Key, p: Packet, settings: Settings, now: int
 ) -> tuple[int, int, int]:
     """A packet that no live entry fits: the candidate as NEW, or INVALID with its cause.
 
@@ -163,10 +178,13 @@ def track_new(
     """
     entries = table.entries
     timed_out = i64(entries[slot]["use"]) == LIVE
+    candidate = entries[len(entries) - 1]
+    copy_key(candidate, key)
+    candidate["eni"] = eni
     # Without early drop, room is asked for where the rules have let the packet in (firewall.judge, admit).
     if i64(settings["switches"][S_EARLY_DROP]) != 0 and not make_room(table, i64(settings["switches"][N_MAX]), now):
         return INVALID, NO_SLOT, TABLE_FULL
-    cause = open_entry(entries[len(entries) - 1], forward, p, settings, now)
+    cause = open_entry(candidate, i64(key["forward"]), p, settings, now)
     if cause == FINE:
         return NEW, len(entries) - 1, EXPIRED if timed_out else FINE
     if timed_out and cause in (MID_STREAM, NO_QUERY):
@@ -182,22 +200,28 @@ def forget(table: FlowTable, entry: Entry) -> None:
 
 
 @kernel
-def track_known(table: FlowTable, eni: int, p: Packet, settings: Settings, now: int) -> tuple[int, int, int]:
+def opens_anew(p: Packet) -> bool:
+    """A SYN: whether its connection is tracked is decided again, the rules may be others by now."""
+    return i64(p["protocol"]) == TCP and i64(p["tcp_flags"]) & (SYN | ACK | RST | FIN) == SYN
+
+
+@kernel
+def track_known(table: FlowTable, eni: int, key: Key, p: Packet, settings: Settings, now: int) -> tuple[int, int, int]:
     """A packet with a tuple of its own: look it up, and go on with its entry or a candidate."""
-    entries = table.entries
-    candidate = entries[len(entries) - 1]
-    forward = packet_key(candidate, eni, p, settings)
+    forward = i64(key["forward"])
     if forward < 0:
         return INVALID, NO_SLOT, NO_QUERY
-    slot = find_slot(entries, candidate)
-    entry = entries[slot]
+    slot = find_slot(table.entries, key, i64(key["hash"]), eni)
+    entry = table.entries[slot]
     status = i64(p["status"])
     if status in (BAD_TRANSPORT, STATUS_NO_TRANSPORT) or i64(p["bad_checksum"]) != 0:
         cause = NO_TRANSPORT if status == STATUS_NO_TRANSPORT else BAD_HEADER
         has_tuple = i64(p["src_port"]) != 0 or i64(p["dst_port"]) != 0
         return INVALID, slot if has_tuple and is_live(entry, now) else NO_SLOT, cause
+    if is_live(entry, now) and i64(entry["status"]) & NOT_TRACKED and opens_anew(p):
+        entry["use"] = GONE
     if not is_live(entry, now):
-        return track_new(table, slot, forward, p, settings, now)
+        return track_new(table, slot, eni, key, p, settings, now)
     if i64(entry["status"]) & NOT_TRACKED:
         remember_untracked(entry, settings, now)
         return UNTRACKED, slot, FINE
@@ -206,7 +230,7 @@ def track_known(table: FlowTable, eni: int, p: Packet, settings: Settings, now: 
     outcome = track_entry(entry, direction, p, settings, now)
     if outcome == REPEAT:
         forget(table, entry)
-        return track_new(table, slot, forward, p, settings, now)
+        return track_new(table, slot, eni, key, p, settings, now)
     if outcome not in (PASS, KILL):
         return INVALID, slot, outcome
     state = ESTABLISHED if direction == REPLY or i64(entry["status"]) & SEEN_REPLY else NEW
@@ -217,16 +241,16 @@ def track_known(table: FlowTable, eni: int, p: Packet, settings: Settings, now: 
     return state, slot, FINE
 
 
-@kernel
+@rare_kernel
 def track_error(entries: NDArray[np.void], eni: int, p: Packet, settings: Settings, now: int) -> tuple[int, int, int]:
     """An ICMP error: RELATED if it goes to the sender of a packet of a live connection.
 
     It opens, refreshes and changes nothing.
     """
     candidate = entries[len(entries) - 1]
-    if i64(p["quoted"]) == 0 or quoted_key(candidate, eni, p, settings) < 0:
+    if i64(p["quoted"]) == 0 or quoted_key(candidate, p, settings) < 0:
         return INVALID, NO_SLOT, ICMP_UNRELATED
-    slot = find_slot(entries, candidate)
+    slot = find_slot(entries, candidate, key_hash(candidate), eni)
     if not is_live(entries[slot], now):
         return INVALID, NO_SLOT, EXPIRED if i64(entries[slot]["use"]) == LIVE else ICMP_UNRELATED
     if p["dst_hi"] != p["quoted_src_hi"] or p["dst_lo"] != p["quoted_src_lo"]:
@@ -241,8 +265,8 @@ def is_untracked_icmpv6(kind: int) -> bool:
 
 
 @kernel
-def track(table: FlowTable, eni: int, p: Packet, settings: Settings, now: int) -> tuple[int, int, int]:
-    """(ct state, slot, cause) of a packet at interface `eni` at time `now` (ns).
+def track(table: FlowTable, eni: int, key: Key, p: Packet, settings: Settings, now: int) -> tuple[int, int, int]:
+    """(ct state, slot, cause) of a packet at interface `eni` at time `now` (ns); `key` is its own (KEY).
 
     The slot is that of the packet's live entry, the candidate's (the last) for a NEW connection, or
     NO_SLOT. After KILL the slot is not live any more. The packet's IP header was read.
@@ -260,7 +284,7 @@ def track(table: FlowTable, eni: int, p: Packet, settings: Settings, now: int) -
             return UNTRACKED, NO_SLOT, FINE
     elif i64(p["protocol"]) in (ICMP, ICMPV6):  # of the other family
         return INVALID, NO_SLOT, NO_QUERY
-    return track_known(table, eni, p, settings, now)
+    return track_known(table, eni, key, p, settings, now)
 
 
 @kernel
@@ -268,7 +292,8 @@ def confirm(table: FlowTable, rule: int, extra_status: int) -> int:
     """Let the candidate into the table, as the next flow of its interface; its slot."""
     entries = table.entries
     candidate = entries[len(entries) - 1]
-    slot = find_slot(entries, candidate)
+    eni = i64(candidate["eni"])
+    slot = find_slot(entries, candidate, key_hash(candidate), eni)
     use = i64(entries[slot]["use"])
     if use == FREE:
         table.counts[USED] += 1
@@ -276,7 +301,6 @@ def confirm(table: FlowTable, rule: int, extra_status: int) -> int:
         count_tracked(table, candidate, -1)
     if not extra_status & NOT_TRACKED:
         count_tracked(table, candidate, 1)
-    eni = i64(candidate["eni"])
     table.flows[eni] += 1
     candidate["flow"] = table.flows[eni]
     candidate["rule"] = rule

@@ -33,6 +33,9 @@ from docs.rules_schema import schema_text
 from docs.state_graph import ARROW_MEANINGS, mermaid, state_graph
 from docs.state_svg import state_svg
 from firewall.exempt import EXEMPTIONS
+from firewall.flowlog.fields import FIELDS
+from firewall.flowlog.guesses import GUESSES
+from firewall.flowlog.logged import NOT_LOGGED
 from firewall.labels import protocol_word
 from firewall.lint import LINTS
 from firewall.lint_tables import MANAGEMENT_PORTS
@@ -182,6 +185,30 @@ def most(value: int | None) -> str:
     return "not said" if value is None else str(value)
 
 
+def flow_logs() -> str:
+    """docs/flowlog.md: its template, and the tables."""
+    fields = [
+        (code(row.name), str(row.version), row.type, row.value if row.make else f"always `-`: {row.value}")
+        for row in FIELDS
+    ]
+    unlogged = [
+        (
+            row.name,
+            row.address or "any",
+            "any" if row.protocol is None else protocol_word(row.protocol),
+            f"{row.low} and {row.high}, both ends" if row.high else "any",
+            plain(row.source),
+        )
+        for row in NOT_LOGGED
+    ]
+    parts = {
+        "fields": table(("field", "version", "Parquet type", "value"), fields),
+        "not-logged": table(("traffic", "peer", "protocol", "ports", "source"), unlogged),
+        "guesses": table(("guess", "when", "what it says"), [(code(row.name), row.when, row.says) for row in GUESSES]),
+    }
+    return fill("flowlog.in.md", parts)
+
+
 def documents() -> dict[str, str]:
     """Text of every document that needs nothing but the source, by file name in this folder."""
     return {
@@ -190,6 +217,7 @@ def documents() -> dict[str, str]:
         "rules.schema.json": schema_text(),
         "report.schema.json": report_schema_text(),
         "lints.md": lints(),
+        "flowlog.md": flow_logs(),
     }
 
 

@@ -99,14 +99,14 @@ class Attempts:
 
 def _keys(judged: Judged, rows: NDArray[np.intp]) -> NDArray[np.void]:
     """The group of each row, as a record of dtype KEY."""
-    packets, verdicts = judged
-    row = verdicts.packet[rows]
-    with_ports = has_ports(packets)[row]
+    verdicts = judged.verdicts.take(rows)
+    packets = judged.packets.take(verdicts.packet.astype(np.intp))
+    with_ports = has_ports(packets)
     keys = np.empty(len(rows), KEY)
-    keys["eni"], keys["direction"] = verdicts.eni[rows], verdicts.direction[rows]
+    keys["eni"], keys["direction"] = verdicts.eni, verdicts.direction
     for name in ("protocol", "src_hi", "src_lo", "dst_hi", "dst_lo"):
-        keys[name] = getattr(packets, name)[row]
-    icmp = with_ports & np.isin(packets.protocol[row], ICMP_PROTOCOLS)
-    keys["icmp_type"] = np.where(icmp, packets.src_port[row].astype(np.int32), -1)
-    keys["port"] = np.where(with_ports, packets.dst_port[row].astype(np.int32), -1)
+        keys[name] = getattr(packets, name)
+    icmp = with_ports & np.isin(packets.protocol, ICMP_PROTOCOLS)
+    keys["icmp_type"] = np.where(icmp, packets.src_port.astype(np.int32), -1)
+    keys["port"] = np.where(with_ports, packets.dst_port.astype(np.int32), -1)
     return keys

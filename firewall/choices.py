@@ -4,148 +4,114 @@ A report lists those that decided a verdict, so that a reader knows which verdic
 which follow Linux. Only the aws profile chooses; linux does what the kernel does.
 """
 
-from collections import Counter
-from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from conntrack import states
 from firewall import verdict
-from firewall.rows import Judged
-from pcaps.icmp_quote import FIRST_ICMPV6_QUERY, ICMP_ERRORS
+from firewall.verdict import ALLOW, DENY
+from pcaps.accelerate import entry_kernel, i64, kernel
+from pcaps.batch import Packet
+from pcaps.icmp_quote import is_icmp_error
 from pcaps.wire import ICMP, ICMPV6, SYN, TCP
 
-Mask = NDArray[np.bool_]
-
-IDLE_TIMES = "idle-times"  # also counted where a late packet is NEW and no rule admits it (conntrack.table, LATE)
+Row = Any  # one record of firewall.rows.VERDICT
+NO_CHOICE = -1
+MID_STREAM, TCP_STATE, IDLE_TIMES, ICMP_ERROR, ICMP_ANSWERS, FULL_TABLE, FRAGMENTS, DISCOVERY = range(8)
 
 
 class Choice(NamedTuple):
-    """One row: the switch (empty: none), what was chosen, and which verdict rows it decided."""
+    """One row, by the numbers above: its name, the switch (empty: none), and what was chosen."""
 
     name: str
     switch: str
     chosen: str
-    decided: Callable[[Judged], Mask]
-
-
-def both(left: Mask, right: NDArray[np.bool_]) -> Mask:
-    """Rows of which both hold."""
-    return np.logical_and(left, right)
-
-
-def is_icmp(judged: Judged) -> Mask:
-    """Rows of ICMP and ICMPv6."""
-    protocol = judged.packets.protocol[judged.verdicts.packet]
-    return np.isin(protocol, (ICMP, ICMPV6))
-
-
-def is_error(judged: Judged) -> Mask:
-    """Rows of ICMP and ICMPv6 errors: their types by RFC 792, and all below 128 (RFC 4443 section 2.1)."""
-    packets, rows = judged.packets, judged.verdicts.packet
-    protocol, kind = packets.protocol[rows], packets.src_port[rows]
-    mask: Mask = (protocol == ICMP) & np.isin(kind, ICMP_ERRORS) | (protocol == ICMPV6) & (kind < FIRST_ICMPV6_QUERY)
-    return mask
-
-
-def is_tcp(judged: Judged) -> Mask:
-    """Rows of TCP."""
-    mask: Mask = judged.packets.protocol[judged.verdicts.packet] == TCP
-    return mask
-
-
-def first_segments(judged: Judged) -> Mask:
-    """TCP without an entry that is no SYN: one that opened an entry, or could not."""
-    reason = judged.verdicts.reason
-    no_syn = (judged.packets.tcp_flags[judged.verdicts.packet] & SYN) == 0
-    opened = (reason == verdict.RULE) & (judged.verdicts.ct_state == states.NEW) & no_syn
-    return both(is_tcp(judged), opened | (reason == verdict.MID_STREAM))
-
-
-def tcp_checks(judged: Judged) -> Mask:
-    """Segments of a known connection that its state or window refused, and flags that cannot be."""
-    refusals = (verdict.INVALID_STATE, verdict.OUT_OF_WINDOW, verdict.BAD_FLAGS)
-    return both(is_tcp(judged), np.isin(judged.verdicts.reason, refusals))
-
-
-def idle_times(judged: Judged) -> Mask:
-    """Late packets of connections whose timeout AWS does not give."""
-    return both(is_tcp(judged) | is_icmp(judged), judged.verdicts.reason == verdict.EXPIRED)
-
-
-def icmp_errors(judged: Judged) -> Mask:
-    """ICMP errors that Linux would have judged the other way round."""
-    error = is_error(judged)
-    related = (judged.verdicts.ct_state == states.RELATED) & (judged.verdicts.verdict == verdict.DENY)
-    invalid = (judged.verdicts.ct_state == states.INVALID) & (judged.verdicts.verdict == verdict.ALLOW)
-    return both(error, related | invalid)
-
-
-def icmp_answers(judged: Judged) -> Mask:
-    """ICMP that is neither a query, its answer nor an error: no answer, or judged by the rules alone."""
-    reason, state = judged.verdicts.reason, judged.verdicts.ct_state
-    by_rules = (state == states.INVALID) & np.isin(
-        reason, (verdict.RULE, verdict.NO_INGRESS_RULE, verdict.NO_EGRESS_RULE)
-    )
-    return both(is_icmp(judged) & ~is_error(judged), by_rules | (reason == verdict.INVALID_STATE))
-
-
-def full_table(judged: Judged) -> Mask:
-    """New connections that found no room."""
-    mask: Mask = judged.verdicts.reason == verdict.TABLE_FULL
-    return mask
-
-
-def fragments(judged: Judged) -> Mask:
-    """Fragments of a datagram that never became whole."""
-    mask: Mask = judged.verdicts.reason == verdict.FRAGMENT_INCOMPLETE
-    return mask
-
-
-def discovery(judged: Judged) -> Mask:
-    """Neighbour discovery that was let pass."""
-    return both(is_icmp(judged), judged.verdicts.reason == verdict.EXEMPTED)
 
 
 CHOICES = (
-    Choice(
-        "mid-stream", "tcp_loose", "TCP opens an entry by a SYN, and where tcp_loose is 1 by an ACK", first_segments
-    ),
-    Choice(
-        "tcp-state",
-        "tcp_state",
-        "TCP is held to Linux's states and windows, less so where tcp_state is liberal",
-        tcp_checks,
-    ),
-    Choice(IDLE_TIMES, "", "TCP not established or not acknowledged, and ICMP, time out as in Linux", idle_times),
-    Choice("icmp-errors", "icmp_errors", "an ICMP error passes by a rule, not by what it quotes", icmp_errors),
-    Choice(
-        "icmp-answers",
-        "",
-        "an ICMP answer passes only behind its query; a type that asks nothing, by a rule",
-        icmp_answers,
-    ),
-    Choice("table-full", "early_drop", "a full table admits no new connection", full_table),
-    Choice("fragments", "", "datagrams are put together before they are judged", fragments),
-    Choice("discovery", "", "IPv6 neighbour discovery is never filtered", discovery),
+    Choice("mid-stream", "tcp_loose", "TCP opens an entry by a SYN, and where tcp_loose is 1 by an ACK"),
+    Choice("tcp-state", "tcp_state", "TCP is held to Linux's states and windows, less so where tcp_state is liberal"),
+    Choice("idle-times", "", "TCP not established or not acknowledged, and ICMP, time out as in Linux"),
+    Choice("icmp-errors", "icmp_errors", "an ICMP error passes by a rule, not by what it quotes"),
+    Choice("icmp-answers", "", "an ICMP answer passes only behind its query; a type that asks nothing, by a rule"),
+    Choice("table-full", "early_drop", "a full table admits no new connection"),
+    Choice("fragments", "", "datagrams are put together before they are judged"),
+    Choice("discovery", "", "IPv6 neighbour discovery is never filtered"),
 )
 
 
-def count_choices(judged: Judged, counts: Counter[str]) -> None:
-    """Add the rows that each choice decided; it is never an `established` one, and most are."""
-    rows = np.flatnonzero(judged.verdicts.reason != verdict.ESTABLISHED)
-    judged = Judged(judged.packets, judged.verdicts.take(rows))
-    for choice in CHOICES:
-        counts[choice.name] += int(np.count_nonzero(choice.decided(judged)))
+@kernel
+def tcp_choice(p: Packet, row: Row) -> int:
+    """Which choice decided a row of TCP that is no `established` one; NO_CHOICE if none did."""
+    reason = i64(row["reason"])
+    if reason == verdict.MID_STREAM:
+        return MID_STREAM
+    if reason == verdict.RULE and i64(row["ct_state"]) == states.NEW and i64(p["tcp_flags"]) & SYN == 0:
+        return MID_STREAM  # it opened an entry
+    if reason in (verdict.INVALID_STATE, verdict.OUT_OF_WINDOW, verdict.BAD_FLAGS):
+        return TCP_STATE
+    return IDLE_TIMES if reason == verdict.EXPIRED else NO_CHOICE
 
 
-def told(counts: Counter[str], settings: dict[str, int | str]) -> tuple[str, ...]:
-    """A sentence for each choice that decided a row, in the table's order."""
+@kernel
+def icmp_choice(p: Packet, row: Row) -> int:
+    """The same of ICMP and ICMPv6, over whatever family."""
+    reason, state, said = i64(row["reason"]), i64(row["ct_state"]), i64(row["verdict"])
+    if reason == verdict.EXPIRED:
+        return IDLE_TIMES
+    if reason == verdict.EXEMPTED:
+        return DISCOVERY
+    if is_icmp_error(4 if i64(p["protocol"]) == ICMP else 6, i64(p["src_port"])):
+        # what Linux would have judged the other way round
+        other = (state == states.RELATED and said == DENY) or (state == states.INVALID and said == ALLOW)
+        return ICMP_ERROR if other else NO_CHOICE
+    by_rules = reason in (verdict.RULE, verdict.NO_INGRESS_RULE, verdict.NO_EGRESS_RULE)
+    if (state == states.INVALID and by_rules) or reason == verdict.INVALID_STATE:
+        return ICMP_ANSWERS  # no answer, or judged by the rules alone
+    return NO_CHOICE
+
+
+@kernel
+def row_choice(p: Packet, row: Row) -> int:
+    """The choice that decided a verdict row, or NO_CHOICE."""
+    reason = i64(row["reason"])
+    if reason == verdict.TABLE_FULL:
+        return FULL_TABLE
+    if reason == verdict.FRAGMENT_INCOMPLETE:
+        return FRAGMENTS
+    protocol = i64(p["protocol"])
+    if protocol == TCP:
+        return tcp_choice(p, row)
+    return icmp_choice(p, row) if protocol in (ICMP, ICMPV6) else NO_CHOICE
+
+
+@entry_kernel
+def count_choices(packets: NDArray[np.void], rows: NDArray[np.void], counts: NDArray[np.int64]) -> None:
+    """Add to `counts` (one for each of CHOICES) the rows (VERDICT) that each decided, of these packets (PACKET).
+
+    It is never an `established` row, and most are.
+    """
+    for at in range(len(rows)):
+        row = rows[at]
+        if i64(row["reason"]) != verdict.ESTABLISHED:
+            choice = row_choice(packets[i64(row["packet"])], row)
+            if choice != NO_CHOICE:
+                counts[choice] += 1
+
+
+def told(counts: NDArray[np.int64], late: int, settings: dict[str, int | str]) -> tuple[str, ...]:
+    """A sentence for each choice that decided a row, in the table's order.
+
+    `late`: packets that were NEW and that no rule admitted because their entry had timed out
+    (conntrack.table, LATE), which the idle times decided too.
+    """
+    decided = counts.copy()
+    decided[IDLE_TIMES] += late
     return tuple(
         f"{choice.chosen}{f' ({choice.switch}={settings[choice.switch]})' if choice.switch else ''}: "
-        f"{counts[choice.name]:,} {'row' if counts[choice.name] == 1 else 'rows'}"
-        for choice in CHOICES
-        if counts[choice.name]
+        f"{count:,} {'row' if count == 1 else 'rows'}"
+        for choice, count in zip(CHOICES, decided.tolist(), strict=True)
+        if count
     )

@@ -1,6 +1,5 @@
 """Firewall: security groups, a connection table, and a verdict for every packet."""
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple, Self
@@ -8,10 +7,11 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 
 from conntrack.fragments import MAX_HELD_BYTES, NOWHERE, Gathered, Reassembly
-from conntrack.table import CLOCK, LATE, LIVE, USED, FlowTable, grown, new_table, room
+from conntrack.keys import make_keys
+from conntrack.table import CLOCK, KEY, LATE, LIVE, USED, FlowTable, grown, new_table, room
 from conntrack.timeouts import SETTINGS, SettingError, effective, settings
 from firewall.changes import Event, Phase, phases
-from firewall.choices import IDLE_TIMES, count_choices, told
+from firewall.choices import CHOICES, count_choices, told
 from firewall.connections import Connection, read_connection
 from firewall.errors import UsageError
 from firewall.exempt import SERVICES
@@ -30,11 +30,13 @@ from firewall.model import Warning as RuleWarning
 from firewall.pending import Pending, Waiting
 from firewall.places import Located, Places
 from firewall.policy import Policy, all_entries, compile_policy
-from firewall.rows import VERDICT, Judged, VerdictBatch
+from firewall.policy_kernel import owners_of
+from firewall.rows import VERDICT, Judged, VerdictBatch, join_verdicts
 from firewall.sources import load_rules
 from firewall.sources.events import load_events
 from firewall.timeline import Timeline
 from firewall.tracked import change_tracking
+from pcaps.ahead import batches_of
 from pcaps.batch import PacketBatch
 from pcaps.capture import Capture, frames_batch
 
@@ -124,7 +126,7 @@ class Firewall:
         self.timeline = Timeline(later)
         self.exempt_services = tuple(f"exempt:{service}" for service in SERVICES)
         self.warnings: list[RuleWarning] = []
-        self._choices: Counter[str] = Counter()
+        self._choices = np.zeros(len(CHOICES), np.int64)
         self._widened = 0  # connections that changed rules would leave untracked
         self._asked = frozenset(words)
         self._seen: set[int] = set()
@@ -147,9 +149,8 @@ class Firewall:
 
     def _start(self) -> None:
         self._policy = self._compiled(self.rule_set)
-        self._settings = np.array(
-            [settings(self.settings | self._own_timeouts(eni)) for eni in self.interfaces], SETTINGS
-        )
+        of_each = [settings(self.settings | self._own_timeouts(eni)) for eni in self.interfaces]
+        self._settings = np.array(of_each or [settings(self.settings)], SETTINGS)
         self._table: FlowTable = new_table(max(len(self.interfaces), 1), hosts=self._hosts())
         self._reassembly = Reassembly(self.settings)
         self._found = 0  # where `connection` found the last one
@@ -202,8 +203,7 @@ class Firewall:
             return (self.reading.assumption, *left_out)
         if self.profile != "aws":
             return left_out
-        late = Counter({IDLE_TIMES: int(self._table.counts[LATE])})
-        decided = told(self._choices + late, self.settings)
+        decided = told(self._choices, int(self._table.counts[LATE]), self.settings)
         if self._widened:
             kept = "stay tracked" if self.settings["on_widen"] == "keep" else "are left untracked"
             what = counted(self._widened, "connection")
@@ -228,9 +228,9 @@ class Firewall:
         found, row = [], 0
         for waiting in self._judge(packets):
             judged = waiting.settled()
-            found.append(judged.verdicts._replace(packet=judged.verdicts.packet + row))
+            found.append(judged.verdicts.renumbered(judged.verdicts.packet + row) if row else judged.verdicts)
             row += judged.packets.rows
-        return VerdictBatch._make(map(np.concatenate, zip(*found, strict=True)))
+        return join_verdicts(found) if len(found) > 1 else found[0]
 
     def _judge(
         self, packets: PacketBatch, names: Sequence[str] = (), interface_names: Sequence[Mapping[int, str]] = ()
@@ -248,12 +248,17 @@ class Firewall:
             gathered = self._reassembly.add(packets, self.clock, partial(self._fragment_place, located))
         else:
             gathered = Gathered(packets.records)
-        out = np.zeros(packets.rows * ROWS_A_PACKET, VERDICT)
+        keys = np.empty(packets.rows, KEY)
+        make_keys(gathered.records, keys, self._settings[0])
+        owned = owners_of(self._policy, gathered.records)
+        out = np.empty(packets.rows * ROWS_A_PACKET, VERDICT)
         start = filled = 0
         full = False
         while start < packets.rows:
             start, filled = judge_batch(
                 gathered.records,
+                keys,
+                owned,
                 ends,
                 start,
                 self._policy,
@@ -266,7 +271,8 @@ class Firewall:
             )
             if start < packets.rows:
                 full = self._grow()
-        self._seen.update(np.unique(out["eni"][:filled]).tolist())
+        if self._asked:
+            self._seen.update(np.unique(out["eni"][:filled]).tolist())
         self._reassembly.expire(self.clock)
         waiting = Waiting(packets, out[:filled], gathered.members)
         waiting.answer(gathered.whole)
@@ -288,14 +294,16 @@ class Firewall:
         used, records = int(self._table.counts[USED]), len(self._table.entries)
         return used > room(records) - ROWS_A_PACKET - records // MOST_REHASHES
 
-    def replay(self, capture: Capture) -> Iterator[Judged]:
+    def replay(self, capture: Capture, threads: int = 1) -> Iterator[Judged]:
         """Every batch of a capture with its verdicts, in order; fragments have those of their datagrams.
+
+        With two `threads` one reads ahead, where the capture is files; more are not used.
 
         Raises UsageError at the first packets if no interface is known; the message lists the
         busiest addresses.
         """
         pending = Pending(self._reassembly)
-        for packets in capture.batches():
+        for packets in batches_of(capture, threads):
             if not self.interfaces:
                 raise need_interface(packets, capture.names, self.files)
             for waiting in self._judge(packets, capture.names, getattr(capture, "interface_names", ())):
@@ -316,7 +324,7 @@ class Firewall:
     def _counted(self, judged: Judged) -> Judged:
         """The same, its undocumented choices counted."""
         if self.profile == "aws" and self.reading.code == STATEFUL:
-            count_choices(judged, self._choices)
+            count_choices(judged.packets.records, judged.verdicts.records, self._choices)
         return judged
 
     def _say_fragments(self) -> None:

@@ -8,19 +8,10 @@ the sender denies never reaches the receiver. Only a NEW packet meets the rules
 import numpy as np
 from numpy.typing import NDArray
 
-from conntrack.keys import NO_SLOT, peek
+from conntrack.keys import NO_SLOT, fetch_entry, peek
 from conntrack.states import NO_STATE
-from conntrack.table import (
-    CLOCK,
-    NOT_TRACKED,
-    USED,
-    FlowTable,
-    room,
-)
-from conntrack.timeouts import (
-    S_IP_CHECKSUM,
-    Settings,
-)
+from conntrack.table import CLOCK, USED, FlowTable, Key, room
+from conntrack.timeouts import S_IP_CHECKSUM, Settings
 from conntrack.track import is_untracked_icmpv6
 from firewall import verdict
 from firewall.policy import JUDGED, Policy
@@ -37,15 +28,16 @@ from firewall.policy_kernel import (
     owner,
     permits,
 )
-from firewall.tracked import Row, by_rule, judge_tracked
+from firewall.tracked import Row, by_rule, judge_tracked, name_entry
 from firewall.verdict import ALLOW, DENY, EGRESS, INGRESS, NO_DIRECTION
-from pcaps.accelerate import entry_kernel, i64, kernel
+from pcaps.accelerate import entry_kernel, i64, kernel, rare_kernel
 from pcaps.batch import Packet
-from pcaps.wire import ICMPV6, TCP
+from pcaps.wire import ICMPV6
 
 ROWS_A_PACKET = 2  # egress at the sender, ingress at the receiver
 STATEFUL, STATELESS, BORDER = 0, 1, 2  # the path with its table, rules alone, network ACLs alone
 BY_ADDRESS = -2  # an end that nothing but the packet's addresses tells
+AHEAD = 24  # packets whose entries are fetched before they are judged
 BROADCAST_V4 = 0xFFFF_FFFF_FFFF  # IPv4-mapped 255.255.255.255
 MULTICAST_V4 = 0xFFFF_E  # upper bits of IPv4-mapped 224.0.0.0/4
 MULTICAST_V6 = 0xFF  # upper bits of ff00::/8
@@ -74,6 +66,7 @@ def judge_stateless(
 @kernel
 def judge_through(
     p: Packet,
+    key: Key,
     eni: int,
     direction: int,
     peer_hi: np.uint64,
@@ -104,7 +97,7 @@ def judge_through(
         if reading == STATELESS:
             reason = judge_stateless(p, eni, direction, peer_hi, peer_lo, policy, row)
         else:
-            reason = judge_tracked(p, eni, direction, peer_hi, peer_lo, policy, table, settings, now, row)
+            reason = judge_tracked(p, key, eni, direction, peer_hi, peer_lo, policy, table, settings, now, row)
         if not denied or i64(policy.reason_verdicts[reason]) == DENY:
             return reason
         reason = verdict.NACL_EGRESS
@@ -112,19 +105,18 @@ def judge_through(
     return reason
 
 
-@kernel
+@rare_kernel
 def note_entry(table: FlowTable, eni: int, p: Packet, settings: Settings, now: int, row: Row) -> None:
     """Name the connection of a packet that the tracker does not see."""
     slot = peek(table.entries, eni, p, settings, now)
     if slot != NO_SLOT:
-        row["flow"] = table.entries[slot]["flow"]
-        if i64(table.entries[slot]["protocol"]) == TCP and not i64(table.entries[slot]["status"]) & NOT_TRACKED:
-            row["tcp_state"] = table.entries[slot]["state"]
+        name_entry(row, table.entries[slot])
 
 
 @kernel
 def judge_at(
     p: Packet,
+    key: Key,
     eni: int,
     direction: int,
     policy: Policy,
@@ -154,7 +146,7 @@ def judge_at(
     elif foreign and fails_check(p, eni, incoming, policy):
         reason = verdict.SOURCE_DEST_CHECK
     else:
-        reason = judge_through(p, eni, direction, peer_hi, peer_lo, policy, table, settings, reading, now, row)
+        reason = judge_through(p, key, eni, direction, peer_hi, peer_lo, policy, table, settings, reading, now, row)
     return finish_row(row, eni, direction, reason, policy)
 
 
@@ -217,9 +209,19 @@ def is_loopback(family: int, hi: np.uint64, lo: np.uint64) -> bool:
 
 
 @kernel
+def told_end(ends: NDArray[np.int32], index: int, end: int, by_address: int) -> int:
+    """The interface at one end of a packet: what the capture tells, else whose the address is."""
+    if len(ends) == 0 or i64(ends[index, end]) == BY_ADDRESS:
+        return by_address
+    return i64(ends[index, end])
+
+
+@kernel
 def judge_packet(
     p: Packet,
+    key: Key,
     index: int,
+    owned: NDArray[np.int32],
     ends: NDArray[np.int32],
     policy: Policy,
     table: FlowTable,
@@ -236,12 +238,8 @@ def judge_packet(
     if unread != JUDGED:
         finish_row(row, NOBODY, NO_DIRECTION, unread, policy)
         return 1
-    sender = owner(policy.owners, i64(p["family"]), p["src_hi"], p["src_lo"])
-    receiver = owner(policy.owners, i64(p["family"]), p["dst_hi"], p["dst_lo"])
-    source, target = sender, receiver
-    if len(ends):
-        sender = sender if i64(ends[index, 0]) == BY_ADDRESS else i64(ends[index, 0])
-        receiver = receiver if i64(ends[index, 1]) == BY_ADDRESS else i64(ends[index, 1])
+    source, target = i64(owned[index, 0]), i64(owned[index, 1])
+    sender, receiver = told_end(ends, index, 0, source), told_end(ends, index, 1, target)
     if sender == NOBODY and receiver == NOBODY:
         to_many = is_group_address(i64(p["family"]), p["dst_hi"], p["dst_lo"])
         reason = verdict.NOT_DELIVERED if policy.aws and to_many else verdict.OTHER_INTERFACE
@@ -264,7 +262,7 @@ def judge_packet(
             finish_row(row, eni, INGRESS, verdict.DROPPED_AT_SENDER, policy)
         else:
             foreign = eni != (target if station else source)
-            said = judge_at(p, eni, direction, policy, table, settings[eni], reading, now, foreign, row)
+            said = judge_at(p, key, eni, direction, policy, table, settings[eni], reading, now, foreign, row)
         count += 1
     return count
 
@@ -277,11 +275,8 @@ def fragment_place(policy: Policy, packets: NDArray[np.void], ends: NDArray[np.i
     on the way in: an ACL sees fragments as they are, but for the first without ports.
     """
     p = packets[index]
-    sender = owner(policy.owners, i64(p["family"]), p["src_hi"], p["src_lo"])
-    receiver = owner(policy.owners, i64(p["family"]), p["dst_hi"], p["dst_lo"])
-    if len(ends):
-        sender = sender if i64(ends[index, 0]) == BY_ADDRESS else i64(ends[index, 0])
-        receiver = receiver if i64(ends[index, 1]) == BY_ADDRESS else i64(ends[index, 1])
+    sender = told_end(ends, index, 0, owner(policy.owners, i64(p["family"]), p["src_hi"], p["src_lo"]))
+    receiver = told_end(ends, index, 1, owner(policy.owners, i64(p["family"]), p["dst_hi"], p["dst_lo"]))
     if sender == receiver:
         return NOBODY
     stopped = sender == NOBODY and not exempt_address(policy, receiver, p, p["src_hi"], p["src_lo"])
@@ -293,6 +288,8 @@ def fragment_place(policy: Policy, packets: NDArray[np.void], ends: NDArray[np.i
 @entry_kernel
 def judge_batch(
     packets: NDArray[np.void],
+    keys: NDArray[np.void],
+    owned: NDArray[np.int32],
     ends: NDArray[np.int32],
     start: int,
     policy: Policy,
@@ -306,17 +303,20 @@ def judge_batch(
     """Judge packets[start:] into out[filled:]; returns the next packet and the rows filled.
 
     Stops early where the table must grow first, unless it is `full`: then it cannot grow, and new
-    connections are denied. `ends` (int32[packet, 2]: sender, receiver) has no rows where the packets'
+    connections are denied. `keys` are the packets' (`make_keys`), `owned` the interfaces by their addresses
+    (`find_ends`). `ends` (int32[packet, 2]: sender, receiver) has no rows where the packets'
     addresses tell whose they are, see firewall.places. `out` has ROWS_A_PACKET rows a packet,
-    `settings` a record an interface.
+    `settings` a record an interface, at least one: timeouts differ, switches do not.
     """
     most = room(len(table.entries)) - ROWS_A_PACKET
     for index in range(start, len(packets)):
         if table.counts[USED] > most and not full:
             return index, filled
+        if index + AHEAD < len(packets):
+            fetch_entry(table.entries, keys[index + AHEAD])
         p = packets[index]
         # Time stamps that go backwards never move the clock backwards.
         now = max(i64(p["time"]), i64(table.counts[CLOCK]))
         table.counts[CLOCK] = now
-        filled += judge_packet(p, index, ends, policy, table, settings, reading, now, out, filled)
+        filled += judge_packet(p, keys[index], index, owned, ends, policy, table, settings, reading, now, out, filled)
     return len(packets), filled

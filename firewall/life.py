@@ -255,7 +255,7 @@ def same_ports(left: Any, end: str, right: Any, other: str) -> Any:
 
 def verdict_rows(verdicts: VerdictBatch, eni: int) -> list[VerdictBatch]:
     """The rows of one interface, each as its cells."""
-    return [VerdictBatch(*(column[row] for column in verdicts)) for row in np.flatnonzero(verdicts.eni == eni)]
+    return [VerdictBatch(verdicts.records[row]) for row in np.flatnonzero(verdicts.eni == eni)]
 
 
 # --- following ---------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from conntrack.fragments import Datagram, Fate, Reassembly
 from firewall import verdict
-from firewall.rows import Judged, verdict_batch
+from firewall.rows import Judged, VerdictBatch
 from pcaps.batch import PACKET, TRUNCATED, PacketBatch
 
 MAX_WAITING_PACKETS = 1 << 20  # about 256 MiB of columns
@@ -41,6 +41,8 @@ class Waiting:
 
     def _places(self, members: Sequence[Member]) -> Iterator[tuple[int, Datagram, slice]]:
         """Each member with the place of its verdict rows."""
+        if not members:
+            return
         packet = np.ascontiguousarray(self.rows["packet"])
         numbers = [row for row, _ in members]
         starts = np.searchsorted(packet, numbers, side="left").tolist()
@@ -59,7 +61,7 @@ class Waiting:
         """The batch; what datagrams were answered stands at all their fragments that are here."""
         told = [(row, datagram) for row, datagram in self.members if datagram.answer is not None]
         if not told:
-            return Judged(self.packets, verdict_batch(self.rows))
+            return Judged(self.packets, VerdictBatch(self.rows))
         records, rows = self.packets.records.copy(), self.rows.copy()
         for row, datagram, place in self._places(told):
             rows[place] = fitted(datagram.answer, place.stop - place.start)
@@ -68,7 +70,7 @@ class Waiting:
                 for name in TRANSPORT:
                     records[name][row] = datagram.packet[name]
         packets = PacketBatch(records, self.packets.pieces, self.packets.inner, self.packets.macs)
-        return Judged(packets, verdict_batch(rows))
+        return Judged(packets, VerdictBatch(rows))
 
 
 def fitted(answer: NDArray[np.void] | None, count: int) -> NDArray[np.void]:

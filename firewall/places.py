@@ -35,6 +35,8 @@ class Located(NamedTuple):
 
     def slice(self, start: int, stop: int) -> "Located":
         """Consecutive rows."""
+        if start == 0 and stop == self.packets.rows:
+            return self
         return Located(self.packets.slice(start, stop), self.ends[start:stop])
 
 
@@ -74,6 +76,9 @@ class Places:
         self, packets: PacketBatch, names: Sequence[str], interface_names: Sequence[Mapping[int, str]], policy: Policy
     ) -> Located:
         """The batch as it is judged: tunnels opened where that is asked for, and what else tells its ends."""
+        opens = packets.inner is not None and self.tunnel != "outer"
+        if not (opens or self._bound or self.wants_macs):
+            return Located(packets, NO_ENDS)
         station = np.full(packets.rows, NOBODY, np.int32)
         if packets.inner is not None and self.tunnel != "outer":
             packets = self._unwrap(packets, station, policy)

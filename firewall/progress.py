@@ -1,24 +1,60 @@
-"""A progress bar on standard error, on a terminal only, and only where the work takes its time."""
+"""Progress on standard error: a bar on a terminal, where the work takes its time, and a line for the first compile."""
 
 import sys
 import time
 from collections.abc import Generator, Iterable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
+
+from pcaps import accelerate
 
 if TYPE_CHECKING:
     from pcaps.capture import Capture
 
 T = TypeVar("T")
 PATIENCE = 1.0  # seconds before a bar appears
+KERNELS = 210  # that a replay needs
+
+
+@contextmanager
+def compile_told() -> Iterator[None]:
+    """Say that the engine is being compiled, on a terminal how far, until the block ends; nothing if it is there."""
+    if accelerate.engine() == "interpreted" or accelerate.warm():
+        yield
+        return
+    from pcaps.accelerate import compilers
+
+    said = "eniwall: compiling the engine for this machine, once"
+    terminal = sys.stderr.isatty()
+
+    def tell() -> None:
+        sys.stderr.write(f"\r{said}: {compilers.compiled} kernels of about {KERNELS} ")
+        sys.stderr.flush()
+
+    sys.stderr.write(said if terminal else f"{said} ...\n")
+    sys.stderr.flush()
+    if terminal:
+        compilers.listeners.append(tell)
+    try:
+        yield
+    finally:
+        if terminal:
+            compilers.listeners.remove(tell)
+            sys.stderr.write("\n")
 
 
 def watched(batches: Iterable[T], capture: "Capture") -> Generator[T, None, None]:
     """The same batches, with a bar of the bytes read beside them; closing it takes the bar away."""
-    if not sys.stderr.isatty():
-        yield from batches
-        return
     start = time.monotonic()
     iterator = iter(batches)
+    with compile_told():
+        first = next(iterator, None)
+    if first is None:
+        return
+    yield first
+    if not sys.stderr.isatty():
+        yield from iterator
+        return
     for batch in iterator:
         yield batch
         if time.monotonic() - start > PATIENCE:

@@ -4,17 +4,17 @@ Every packet has at least one row. A packet between two simulated interfaces has
 egress, then the receiver's ingress.
 """
 
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pcaps.batch import PacketBatch, record_dtype
+from pcaps.batch import PacketBatch, RecordColumns, record_dtype
 
 
-class VerdictBatch(NamedTuple):
-    """Columns of equal length, in packet order."""
+class VerdictBatch(RecordColumns):
+    """Verdict rows as columns, in packet order. `records` has dtype VERDICT."""
 
     packet: NDArray[np.int32]  # row of the packet batch
     eni: NDArray[np.int32]  # index in Firewall.interfaces; -1: no simulated interface
@@ -26,14 +26,19 @@ class VerdictBatch(NamedTuple):
     flow: NDArray[np.int64]  # from 1 within each interface; 0: no entry after the packet
     rule: NDArray[np.int32]  # index in Firewall.rules; -1: none; below -1: exempt service -2 - index
 
-    @property
-    def rows(self) -> int:
-        """How many rows the batch holds."""
-        return len(self.packet)
-
     def take(self, rows: NDArray[np.intp]) -> "VerdictBatch":
         """The rows named, copied."""
-        return VerdictBatch._make(column[rows] for column in self)
+        return VerdictBatch(self.records[rows])
+
+    def renumbered(self, packet: NDArray[np.int32]) -> "VerdictBatch":
+        """A copy whose rows belong to other packet rows."""
+        records = self.records.copy()
+        records["packet"] = packet
+        return VerdictBatch(records)
+
+    def __iter__(self) -> Iterator[NDArray[Any]]:
+        """The columns."""
+        return (self.records[name] for name in VERDICT_COLUMNS)
 
 
 class Judged(NamedTuple):
@@ -43,17 +48,18 @@ class Judged(NamedTuple):
     verdicts: VerdictBatch
 
 
+VERDICT_COLUMNS = tuple(VerdictBatch.__annotations__)
 VERDICT = record_dtype(VerdictBatch.__annotations__)
 
 
-def verdict_batch(records: NDArray[np.void]) -> VerdictBatch:
-    """Rows of dtype VERDICT as columns, without copying."""
-    return VerdictBatch(*(records[name] for name in VerdictBatch._fields))
+def join_verdicts(batches: Sequence[VerdictBatch]) -> VerdictBatch:
+    """One batch of all rows, in order."""
+    return VerdictBatch(np.concatenate([batch.records for batch in batches]))
 
 
 def empty_verdicts(rows: int) -> VerdictBatch:
     """Columns of `rows` zeroed rows."""
-    return verdict_batch(np.zeros(rows, VERDICT))
+    return VerdictBatch(np.zeros(rows, VERDICT))
 
 
 Replay = Iterator[Judged]

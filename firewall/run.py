@@ -2,7 +2,6 @@
 
 import os
 import shlex
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
@@ -16,11 +15,17 @@ from firewall.audit import Audit
 from firewall.compare import compare, read_readings
 from firewall.engine import Firewall
 from firewall.errors import UsageError
+from firewall.flowlog.against import Against
+from firewall.flowlog.aggregate import NS, Aggregator
+from firewall.flowlog.fields import Facts, Field
+from firewall.flowlog.pairs import Window
+from firewall.flowlog.write import FlowLog, Sink, open_log
 from firewall.labels import Labels, encodable
 from firewall.life import Follower
-from firewall.progress import watched
+from firewall.progress import compile_told, watched
 from firewall.reports.compare_report import ComparedResult
 from firewall.reports.details import detailed
+from firewall.reports.flowlog_report import Logged
 from firewall.reports.inputs import Hashing, rule_file_names
 from firewall.reports.result import Result, finished
 from firewall.reports.rows import RowWriter, check_row_file, open_rows
@@ -28,7 +33,7 @@ from firewall.rows import Judged
 from firewall.state import State, upto
 from firewall.summary import Summary
 from firewall.watch import Limits, Source, View, Watch, ended_by_signals
-from pcaps import accelerate
+from pcaps.ahead import batches_of
 from pcaps.capture import crafted_capture, frames_batch, open_capture
 from pcaps.frame import Frame
 from pcaps.stream import STANDARD_INPUT
@@ -53,6 +58,15 @@ class Inputs:
     events: str | None = None
     tunnel: str = "auto"
     follow: bool = False
+    threads: int | None = None  # None: one for each core
+
+    @property
+    def workers(self) -> int:
+        """How many threads may work."""
+        if self.threads is not None:
+            return self.threads
+        has_affinity = hasattr(os, "sched_getaffinity")  # not on macOS
+        return len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count() or 1
 
     def firewall(self, reading: str = "path") -> Firewall:
         """A firewall of these rules with an empty table."""
@@ -117,7 +131,7 @@ def run_replay(inputs: Inputs, outputs: tuple[str, ...], version: str) -> Result
         labels = Labels.of(firewall, capture.names)
         summary = _summary(labels)
         writers = [stack.enter_context(open_rows(path, labels)) for path in outputs]
-        _judge(firewall, capture, summary, writers)
+        _judge(firewall, capture, summary, writers, inputs.workers)
     return finished(firewall, capture, summary, labels, version, inputs.warnings)
 
 
@@ -132,16 +146,17 @@ def run_report(inputs: Inputs, words: Sequence[str], version: str) -> Result:
             labels = Labels.of(firewall, capture.names)
             summary = _summary(labels)
             audit = Audit(summary, len(labels.rules))
-            _judge(firewall, capture, summary, [audit])
+            _judge(firewall, capture, summary, [audit], inputs.workers)
         command = shlex.join(["eniwall", "report", *inputs.words, *words])
         details = detailed(firewall, summary, audit, labels, hashing.inputs(), encodable(command))
     return replace(finished(firewall, capture, summary, labels, version, inputs.warnings), details=details)
 
 
-def _judge(firewall: Firewall, capture: "Capture", summary: Summary, writers: Sequence[RowWriter]) -> None:
+def _judge(
+    firewall: Firewall, capture: "Capture", summary: Summary, writers: Sequence[RowWriter], threads: int
+) -> None:
     """Judge every packet of a capture, count the rows and give them to the writers."""
-    _tell_compiling()
-    with closing(watched(firewall.replay(capture), capture)) as replayed:
+    with closing(watched(firewall.replay(capture, threads), capture)) as replayed:
         for judged in replayed:
             summary.add(judged)
             for writer in writers:
@@ -160,8 +175,46 @@ def run_annotate(inputs: Inputs, output: str, version: str, *, split: bool) -> R
         said = heading(version, words, firewall)
         filtered = inputs.bpf is not None
         annotated = open_annotated(output, capture, labels, said, split=split, filtered=filtered)
-        _judge(firewall, capture, summary, [stack.enter_context(annotated)])
+        _judge(firewall, capture, summary, [stack.enter_context(annotated)], inputs.workers)
     return finished(firewall, capture, summary, labels, version, inputs.warnings)
+
+
+@dataclass(frozen=True)
+class LogWords:
+    """What `flowlog` takes beside what every command takes; `output` is a file."""
+
+    fields: tuple[Field, ...]
+    seconds: int
+    traffic: str = "ALL"
+    account: str | None = None
+    region: str | None = None
+    output: str | None = None
+
+
+def run_flowlog(inputs: Inputs, words: LogWords, sink: Sink | None, logs: Sequence[str], version: str) -> Logged:
+    """Judge every packet once; the flow log goes to the output file, else to `sink`, else nowhere.
+
+    `logs` are files of AWS's to compare it with.
+    """
+    firewall = inputs.firewall()
+    with ExitStack() as stack:
+        capture = stack.enter_context(inputs.capture(firewall))
+        labels = Labels.of(firewall, capture.names)
+        facts = Facts.of(firewall.rule_set, firewall.interfaces, words.account, words.region)
+        against = Against(logs, words.fields, facts) if logs else None
+        if words.output is not None:
+            sink = stack.enter_context(open_log(words.output))
+        log = FlowLog(Aggregator(words.seconds, labels.rule), facts, words.fields, sink, words.traffic)
+        if against is not None:
+            log.told = against.add
+        summary = _summary(labels)
+        _judge(firewall, capture, summary, [log], inputs.workers)
+        log.finish()
+    result = finished(firewall, capture, summary, labels, version, inputs.warnings)
+    if against is None:
+        return Logged(result, log, None)
+    window = Window((summary.first_time or 0) // NS, (summary.last_time or 0) // NS)
+    return Logged(result, log, against.compared(firewall, window))
 
 
 @dataclass(frozen=True)
@@ -183,8 +236,8 @@ def run_watch(inputs: Inputs, listen: Callable[[], Source], limits: Limits, view
             "which address is the interface? Neither the rule file nor --eni says; add --eni ADDRESS"
             " (`ip addr` lists those of this host)"
         )
-    _tell_compiling()
-    _load_engine(inputs.firewall())
+    with compile_told():
+        _load_engine(inputs.firewall())
     with ExitStack() as stack:
         asked = stack.enter_context(ended_by_signals())
         source = listen()
@@ -212,8 +265,7 @@ def run_compare(inputs: Inputs, readings: str, version: str) -> ComparedResult:
     with inputs.capture(firewalls[0]) as capture:
         labels = [Labels.of(firewall, capture.names) for firewall in firewalls]
         summaries = [_summary(each) for each in labels]
-        sides = [Side(capture, batches) for batches in tee(capture.batches())]
-        _tell_compiling()
+        sides = [Side(capture, batches) for batches in tee(batches_of(capture, inputs.workers))]
         first, second = (firewall.replay(side) for firewall, side in zip(firewalls, sides, strict=True))
 
         def count(*judged: Judged) -> None:
@@ -238,7 +290,6 @@ def run_state(inputs: Inputs, at: int | None, flow: str | None, version: str) ->
         count = partial(_packets_of_last, inputs, capture)
         side = Side(capture, upto(capture.batches(), len(capture.names) - 1, at, count))
         last: PacketBatch | None = None
-        _tell_compiling()
         with closing(watched(firewall.replay(side), capture)) as replayed:
             for judged in replayed:
                 last = judged.packets
@@ -309,10 +360,3 @@ class Side:
 
 def _summary(labels: Labels) -> Summary:
     return Summary(len(labels.interfaces), len(labels.rules), len(labels.exempt))
-
-
-def _tell_compiling() -> None:
-    """One line before the wait of the first run on a machine."""
-    warm = getattr(accelerate, "warm", None)
-    if warm is not None and accelerate.engine() == "compiled" and not warm():
-        sys.stderr.write("eniwall: compiling the engine for this machine, once ...\n")

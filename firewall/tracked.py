@@ -25,6 +25,7 @@ from conntrack.table import (
     WIDENED,
     Entry,
     FlowTable,
+    Key,
     count_tracked,
     has_room,
     room,
@@ -53,10 +54,10 @@ from firewall.policy_kernel import (
     untracked_rule,
 )
 from firewall.verdict import EGRESS, INGRESS
-from pcaps.accelerate import entry_kernel, i64, kernel
+from pcaps.accelerate import entry_kernel, i64, kernel, rare_kernel
 from pcaps.batch import Packet
 from pcaps.icmp_quote import is_icmp_error
-from pcaps.wire import ACK, FIN, ICMP, ICMPV6, RST, SYN, TCP
+from pcaps.wire import ICMP, ICMPV6, TCP
 
 Row = Any  # one record of firewall.rows.VERDICT
 
@@ -124,7 +125,7 @@ def is_first_packet(ct_state: int, slot: int, cause: int, table: FlowTable) -> b
     return ct_state == INVALID and slot == NO_SLOT and cause in (MID_STREAM, BAD_FLAGS, EXPIRED)
 
 
-@kernel
+@rare_kernel
 def left_untracked(
     p: Packet,
     eni: int,
@@ -148,14 +149,17 @@ def left_untracked(
 
 
 @kernel
-def opens_anew(p: Packet) -> bool:
-    """A SYN: whether its connection is tracked is decided again, the rules may be others by now."""
-    return i64(p["protocol"]) == TCP and i64(p["tcp_flags"]) & (SYN | ACK | RST | FIN) == SYN
+def name_entry(row: Row, entry: Entry) -> None:
+    """Write the connection's number into a row, and its TCP state where it has one."""
+    row["flow"] = entry["flow"]
+    if i64(entry["protocol"]) == TCP and not i64(entry["status"]) & NOT_TRACKED:
+        row["tcp_state"] = entry["state"]
 
 
 @kernel
 def judge_tracked(
     p: Packet,
+    key: Key,
     eni: int,
     direction: int,
     peer_hi: np.uint64,
@@ -168,10 +172,7 @@ def judge_tracked(
 ) -> int:
     """The reason of a packet under connection tracking; fills the row's state, flow and rule."""
     entries = table.entries
-    ct_state, slot, cause = track(table, eni, p, settings, now)
-    if ct_state == UNTRACKED and slot != NO_SLOT and opens_anew(p):
-        entries[slot]["use"] = GONE
-        ct_state, slot, cause = track(table, eni, p, settings, now)
+    ct_state, slot, cause = track(table, eni, key, p, settings, now)
     if is_first_packet(ct_state, slot, cause, table):
         untracked = left_untracked(p, eni, direction, peer_hi, peer_lo, policy, table, settings, now)
         if untracked != NO_SLOT:
@@ -198,9 +199,7 @@ def judge_tracked(
     row["ct_state"] = ct_state
     row["rule"] = NO_RULE if reason == verdict.TABLE_FULL else named_rule(rule)
     if slot != NO_SLOT and i64(entries[slot]["use"]) == LIVE:
-        row["flow"] = entries[slot]["flow"]
-        if i64(entries[slot]["protocol"]) == TCP and not i64(entries[slot]["status"]) & NOT_TRACKED:
-            row["tcp_state"] = entries[slot]["state"]
+        name_entry(row, entries[slot])
     return reason
 
 

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-BATCH_ROWS = 1 << 16
+BATCH_ROWS = 1 << 12
 
 Packet = Any  # one record of dtype PACKET, as kernels see it: p["src_port"]
 
@@ -84,11 +84,31 @@ class Inner(NamedTuple):
         return Inner._make((rows, self.records[entries], _moved_pieces(self.pieces, entries), *copies))
 
 
-class PacketBatch:
-    """Columns of equal length. Widths are the wire's; kernels widen to int64 on load.
+class RecordColumns:
+    """Columns of equal length that are views of one array of records, made when they are first asked for.
 
-    The columns are views of one array of records (`records`, dtype PACKET): kernels work record by
-    record, which touches three cache lines a packet instead of forty, everything else by column.
+    Kernels work record by record, which touches a few cache lines a row instead of forty, everything else by
+    column.
+    """
+
+    def __init__(self, records: NDArray[np.void]) -> None:
+        self.records = records
+
+    def __getattr__(self, name: str) -> NDArray[Any]:
+        if name == "records" or name not in (self.records.dtype.names or ()):
+            raise AttributeError(f"{type(self).__name__!r} has no column {name!r}")
+        column: NDArray[Any] = self.records[name]
+        self.__dict__[name] = column
+        return column
+
+    @property
+    def rows(self) -> int:
+        """How many rows there are."""
+        return len(self.records)
+
+
+class PacketBatch(RecordColumns):
+    """Packets as columns. Widths are the wire's; kernels widen to int64 on load. `records` has dtype PACKET.
 
     `pieces` has the bytes of the rows that are fragments, by row: the only bytes that outlive reading.
     `inner` has the packets that rows carry in a tunnel, None where no row does. `macs`, uint64[rows, 2], has the
@@ -156,20 +176,15 @@ class PacketBatch:
         inner: Inner | None = None,
         macs: NDArray[np.uint64] | None = None,
     ) -> None:
-        self.records = records
+        super().__init__(records)
         self.pieces: dict[int, Piece] = {} if pieces is None else pieces
         self.inner = inner
         self.macs = macs
-        for name in PACKET.names or ():
-            setattr(self, name, records[name])
-
-    @property
-    def rows(self) -> int:
-        """How many packets the batch holds."""
-        return len(self.records)
 
     def slice(self, start: int, stop: int) -> "PacketBatch":
         """Rows start to stop, as views."""
+        if start == 0 and stop == self.rows:
+            return self
         pieces = {row - start: piece for row, piece in self.pieces.items() if start <= row < stop}
         inner = self.inner
         if inner is not None:
@@ -217,6 +232,11 @@ PACKET = record_dtype(PacketBatch.__annotations__)
 def empty_batch(rows: int = BATCH_ROWS, *, macs: bool = False) -> PacketBatch:
     """A batch of `rows` zeroed rows, with room for MAC addresses if they are asked for."""
     return PacketBatch(np.zeros(rows, PACKET), macs=np.zeros((rows, 2), np.uint64) if macs else None)
+
+
+def unwritten_batch(*, macs: bool = False) -> PacketBatch:
+    """Room for BATCH_ROWS packets; walkers clear each row before they write it."""
+    return PacketBatch(np.empty(BATCH_ROWS, PACKET), macs=np.zeros((BATCH_ROWS, 2), np.uint64) if macs else None)
 
 
 def concatenate(batches: list[PacketBatch]) -> PacketBatch:

@@ -20,33 +20,6 @@ from pcaps.wire import ENDLESS, ETHERTYPE_IPV4, ETHERTYPE_IPV6, SHORT, UNKNOWN_L
 
 
 @kernel
-def clear(p: Packet) -> None:
-    """Set every column that a decoder may leave alone."""
-    p["family"] = 0
-    p["protocol"] = 0
-    p["src_hi"] = 0
-    p["src_lo"] = 0
-    p["dst_hi"] = 0
-    p["dst_lo"] = 0
-    p["src_port"] = 0
-    p["dst_port"] = 0
-    p["length"] = 0
-    p["hop_limit"] = 0
-    p["bad_ip_checksum"] = 0
-    p["bad_checksum"] = 0
-    p["fragment_id"] = NOT_A_FRAGMENT
-    p["fragment_offset"] = 0
-    p["fragment_more"] = 0
-    p["payload_at"] = 0
-    p["traffic_class"] = 0
-    p["tcp_flags"] = 0
-    p["payload"] = 0
-    p["icmp_id"] = 0
-    p["extra"] = 0
-    p["quoted"] = 0
-
-
-@kernel
 def finish(data: Bytes, at: int, end: int, stop: int, p: Packet, verify: bool) -> int:
     """The transport header of a whole datagram; of a fragment what its first piece shows.
 
@@ -100,14 +73,14 @@ def decode(
 
     Returns how many of them are fragments.
 
-    The fields frame, time, interface, way, caplen and wirelen are there already; caplen lies within
-    `data`. offsets and links have as many values as `out`, or more. `verify`: sum over transport
+    The fields capture, frame, time, interface, way, caplen and wirelen are there already, all others are 0;
+    caplen lies within `data`. offsets and links have as many values as `out`, or more. `verify`: sum over transport
     checksums too.
     """
     fragments = 0
     for k in range(len(out)):
         p = out[k]
-        clear(p)
+        p["fragment_id"] = NOT_A_FRAGMENT
         p["status"] = decode_row(data, i64(offsets[k]), i64(links[k]), p, verify)
         if i64(p["fragment_id"]) != NOT_A_FRAGMENT:
             fragments += 1

@@ -48,10 +48,10 @@ def mark_fragment(p: Packet, headers: int, carried: int, identification: int, of
 def ipv4_checksum_holds(data: Bytes, at: int, header: int) -> bool:
     """RFC 1071 over the header: the ones' complement sum of all words is 0xFFFF."""
     total = 0
-    for word in range(at, at + header, 2):
-        total += u16(data, word)
-    total = (total & 0xFFFF) + (total >> 16)
-    total = (total & 0xFFFF) + (total >> 16)
+    for word in range(at, at + header, 4):
+        total += u32(data, word)
+    for _ in range(3):
+        total = (total & 0xFFFF) + (total >> 16)
     return total == 0xFFFF
 
 

@@ -10,8 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pcaps.accelerate import entry_kernel
-from pcaps.batch import UNSTATED
+from pcaps.accelerate import clear, entry_kernel
 from pcaps.limits import MAX_RECORD
 from pcaps.savefile import FULL, LONG, MORE, NS, PCAP_LINK, PCAP_MAGICS, number32
 from pcaps.wire import Bytes
@@ -155,11 +154,10 @@ def walk_pcap(
         fraction = number32(data, position + 4, big_endian)
         if fraction >= second:  # carried into the seconds
             clamped += 1
+        clear(out, count)
         p = out[count]
         p["frame"] = frame + count
         p["time"] = number32(data, position, big_endian) * NS + fraction * tick
-        p["interface"] = 0
-        p["way"] = UNSTATED
         p["caplen"] = length
         p["wirelen"] = wirelen
         offsets[count] = position + header

@@ -8,7 +8,7 @@ import struct
 import numpy as np
 from numpy.typing import NDArray
 
-from pcaps.accelerate import entry_kernel, i64, kernel
+from pcaps.accelerate import clear, entry_kernel, i64, kernel
 from pcaps.batch import INBOUND, OUTBOUND, UNSTATED, Packet
 from pcaps.limits import LATEST, MAX_BLOCK, MAX_NAME, MAX_TICKS, limit_message
 from pcaps.savefile import (
@@ -182,6 +182,7 @@ def walk_pcapng(
         if kind in (ENHANCED_PACKET, SIMPLE_PACKET, OLD_PACKET):
             if count == len(out):
                 return count, position, FULL, frames, clamped
+            clear(out, count)
             p = out[count]
             if kind == SIMPLE_PACKET:
                 start = read_simple(data, position, size, big_endian, interfaces, base, p)

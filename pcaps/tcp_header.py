@@ -24,6 +24,7 @@ from pcaps.wire import (
 )
 
 SACK_BASE, SACK_BLOCK = 2, 8
+TIMESTAMPED_HEADER, TIMESTAMPS_ONLY = 32, 0x0101080A  # RFC 7323 appendix A: as nearly every segment has them
 
 
 @kernel
@@ -83,8 +84,6 @@ def read_tcp(data: Bytes, at: int, end: int, stop: int, p: Packet) -> int:
     p["tcp_flags"] = u8(data, at + TCP_FLAGS)
     p["tcp_window"] = u16(data, at + TCP_WINDOW)
     p["tcp_wscale"] = NO_WSCALE
-    p["tcp_sack_permitted"] = 0
-    p["tcp_has_options"] = 0
     p["tcp_sack"] = p["tcp_ack"]
     header = (u8(data, at + TCP_DATA_OFFSET) >> 4) * 4
     if header < TCP_HEADER or at + header > stop:
@@ -92,6 +91,8 @@ def read_tcp(data: Bytes, at: int, end: int, stop: int, p: Packet) -> int:
     p["payload"] = stop - at - header
     if header > TCP_HEADER:
         p["tcp_has_options"] = 1
+        if header == TIMESTAMPED_HEADER and at + header <= end and u32(data, at + TCP_HEADER) == TIMESTAMPS_ONLY:
+            return OK
         if at + header > end and i64(p["tcp_flags"]) & SYN:
             return TRUNCATED  # a SYN's options set the connection's window scale
         read_options(data, at + TCP_HEADER, min(at + header, end), p)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pcaps.accelerate import i64, kernel
+from pcaps.accelerate import i64, kernel, load_be16, load_be32, load_be64, load_le16, load_le32
 
 Bytes = NDArray[np.uint8]
 
@@ -94,28 +94,14 @@ GRE_PPP = 0x880B  # the only protocol of version 1
 PORTS = 4  # source and destination port, the first bytes of TCP, UDP, UDP-Lite and SCTP
 
 
+u16, u32, u64 = load_be16, load_be32, load_be64
+u16_le, u32_le = load_le16, load_le32
+
+
 @kernel
 def u8(data: Bytes, at: int) -> int:
     """The byte at `at`."""
     return i64(data[at])
-
-
-@kernel
-def u16(data: Bytes, at: int) -> int:
-    """Two bytes in network order."""
-    return (i64(data[at]) << 8) | i64(data[at + 1])
-
-
-@kernel
-def u32(data: Bytes, at: int) -> int:
-    """Four bytes in network order."""
-    return (i64(data[at]) << 24) | (i64(data[at + 1]) << 16) | (i64(data[at + 2]) << 8) | i64(data[at + 3])
-
-
-@kernel
-def u64(data: Bytes, at: int) -> np.uint64:
-    """Eight bytes in network order: half an IPv6 address."""
-    return (np.uint64(u32(data, at)) << np.uint64(32)) | np.uint64(u32(data, at + 4))
 
 
 @kernel
@@ -124,15 +110,3 @@ def read_ports(data: Bytes, at: int, end: int, p: Any) -> None:
     if at + PORTS <= end:
         p["src_port"] = u16(data, at)
         p["dst_port"] = u16(data, at + 2)
-
-
-@kernel
-def u16_le(data: Bytes, at: int) -> int:
-    """Two bytes, least significant first."""
-    return i64(data[at]) | (i64(data[at + 1]) << 8)
-
-
-@kernel
-def u32_le(data: Bytes, at: int) -> int:
-    """Four bytes, least significant first."""
-    return u16_le(data, at) | (u16_le(data, at + 2) << 16)

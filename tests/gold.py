@@ -17,8 +17,13 @@ Scrub = tuple[str, str]  # a pattern, and what stands in its place
 accepting = False  # set by tests/conftest.py where pytest was given --update-gold
 
 
-def check_gold(name: str, text: str, scrubs: Iterable[Scrub] = ()) -> None:
-    """Fail where a text, scrubbed of what may change, is not the accepted one."""
+def check_gold(name: str, text: str, scrubs: Iterable[Scrub] = (), folders: Iterable[Path] = ()) -> None:
+    """Fail where a text, scrubbed of what may change, is not the accepted one.
+
+    Names of files in `folders`, and in the checkout, stand without them.
+    """
+    for folder in (*folders, HERE.parent):
+        text = text.replace(f"{folder}/", "")
     for pattern, word in scrubs:
         text = re.sub(pattern, word, text, flags=re.DOTALL)
     gold, actual = GOLD / name, ACTUAL / name

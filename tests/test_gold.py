@@ -33,3 +33,9 @@ def test_what_is_scrubbed_may_differ(monkeypatch: pytest.MonkeyPatch) -> None:
     check_gold("c.txt", "version 1.2", [(r"\d+\.\d+", "N")])
     monkeypatch.setattr(gold, "accepting", False)
     check_gold("c.txt", "version 3.4", [(r"\d+\.\d+", "N")])
+
+
+def test_folders_of_one_machine_are_scrubbed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gold, "accepting", True)
+    check_gold("d.txt", f"{tmp_path}/rules.yaml and {gold.HERE.parent}/pcaps", folders=[tmp_path])
+    assert (tmp_path / "gold/d.txt").read_text() == "rules.yaml and pcaps"

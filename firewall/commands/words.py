@@ -79,9 +79,15 @@ CRAFT = click.option(
     help="Judge a crafted packet instead of a capture, written as in scapy: 'IP(dst=\"10.0.0.1\")/TCP(dport=80)';"
     " may be repeated, in order.",
 )
+THREADS = click.option(
+    "--threads",
+    type=click.IntRange(min=1),
+    help="1: read and judge in turns; 2 and more: one thread reads ahead of the one that judges. Results are the"
+    " same. Default: as many as there are cores.",
+)
 JSON = click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 
-CAPTURING = (CAPTURES, RULES, ENIS, PROFILE, SETTINGS, TUNNEL, EVENTS, FILTER, FOLLOW, CRAFT, JSON)
+CAPTURING = (CAPTURES, RULES, ENIS, PROFILE, SETTINGS, TUNNEL, EVENTS, FILTER, FOLLOW, CRAFT, THREADS, JSON)
 LISTENING = (RULES, ENIS, PROFILE, SETTINGS, TUNNEL, FILTER, JSON)
 
 

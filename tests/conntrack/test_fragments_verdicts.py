@@ -17,6 +17,7 @@ from firewall.rows import Judged
 from firewall.summary import Summary
 from pcaps import capture as captures_module
 from pcaps.batch import concatenate
+from pcaps.merge import merged
 from tests.conntrack.pieces import CLIENT4, ENI4, ENI6, ICMP, SECOND, TCP, UDP, Datagram, capture, frames, udp
 from tests.support import file_rows, rows, rule, rule_set
 
@@ -264,10 +265,10 @@ def test_two_captures_are_merged_with_their_fragments() -> None:
     """Rows that are sliced, joined and put in order by time keep their own bytes."""
     left = captures_module.frames_batch(frames(Datagram().cut(BODY, 8, 24, 48)))
     right = captures_module.frames_batch(frames(Datagram(ident=9).cut(DENIED, 16, 56), gap=SECOND // 700))
-    merged = concatenate(list(captures_module.merged([iter([left]), iter([right])])))
-    assert merged.fragment_id.tolist() == [7, 9, 7, 9, 7, 9, 7]
-    picked = merged.take(np.array([6, 0, 3]))
-    for packets in (merged, merged.slice(1, 5), picked, merged.take(merged.fragment_id == 9)):
+    joined = concatenate(list(merged([iter([left]), iter([right])])))
+    assert joined.fragment_id.tolist() == [7, 9, 7, 9, 7, 9, 7]
+    picked = joined.take(np.array([6, 0, 3]))
+    for packets in (joined, joined.slice(1, 5), picked, joined.take(joined.fragment_id == 9)):
         bodies = {7: BODY, 9: DENIED}
         for row, (ident, offset, size) in enumerate(
             zip(packets.fragment_id.tolist(), packets.fragment_offset.tolist(), packets.payload.tolist(), strict=True)

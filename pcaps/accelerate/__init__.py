@@ -1,4 +1,4 @@
-"""Compiled or interpreted: the one place that chooses, and the only module that imports numba.
+"""Compiled or interpreted: the one place that chooses, and the only package that imports numba.
 
 Every kernel is plain Python over numpy arrays. Decorated with `kernel` it is compiled by numba when
 the engine runs compiled and left alone when it runs interpreted; both must give the same bytes.
@@ -26,6 +26,10 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 Mode = Literal["compiled", "interpreted"]
 MODES: tuple[Mode, Mode] = ("compiled", "interpreted")
 F = TypeVar("F", bound=Callable[..., Any])
+
+OPERATIONS = frozenset(("i64", "load_be16", "load_be32", "load_be64", "load_le16", "load_le32", "prefetch", "clear"))
+
+LAST_COMPILED = ("judge.judge_batch", "tally.count_flows")  # where these are kept, so is the rest
 
 _preferred: list[Mode] = []
 
@@ -74,11 +78,11 @@ IMPORTS = re.compile(rb"^from (pcaps|conntrack|firewall)(?:\.(\w+))? import (\w+
 
 def kernel_sources() -> list[Path]:
     """Every file that defines kernels, and every file that one of these imports: kernels hold its constants."""
-    top = Path(__file__).resolve().parent.parent
-    texts = {
-        path: path.read_bytes() for name in ("pcaps", "conntrack", "firewall") for path in (top / name).glob("*.py")
-    }
-    wanted = [path for path, text in texts.items() if path.stem == "accelerate" or b"accelerate import" in text]
+    here = Path(__file__).resolve().parent
+    top = here.parent.parent
+    folders = (here, *(top / name for name in ("pcaps", "conntrack", "firewall")))
+    texts = {path: path.read_bytes() for folder in folders for path in folder.glob("*.py")}
+    wanted = [path for path, text in texts.items() if path.parent == here or b"accelerate import" in text]
     found: set[Path] = set()
     while wanted:
         path = wanted.pop()
@@ -113,14 +117,14 @@ def cache_folder() -> Path | None:
 def warm() -> bool:
     """True if compiled kernels of this very source lie in the cache folder."""
     folder = cache_folder()
-    return folder is not None and any(folder.rglob("judge.judge_batch*.nbc"))
+    return folder is not None and all(any(folder.rglob(f"{last}*.nbc")) for last in LAST_COMPILED)
 
 
 def _without_literals(dispatcher: Any) -> Any:
     """Compile a kernel once for all constants; numba would do it anew for each one it is called with."""
     from numba.core import types
 
-    plain: Callable[[Any], Any] = types.unliteral
+    plain: Callable[[Any], Any] = types.unliteral  # type: ignore[attr-defined]  # numba.core.types fills itself
     template = dispatcher.get_call_template
     dispatcher.get_call_template = lambda args, kws: template(
         tuple(map(plain, args)), {name: plain(kind) for name, kind in kws.items()}
@@ -129,21 +133,25 @@ def _without_literals(dispatcher: Any) -> Any:
 
 
 @cache
-def _jit(*, from_python: bool) -> Callable[[Any], Any]:
+def _jit(*, from_python: bool, inline: bool) -> Callable[[Any], Any]:
     import numba
 
     folder = cache_folder()
     if folder is not None:
         numba.config.CACHE_DIR = str(folder)  # type: ignore[attr-defined]  # set by numba at import
     njit: Any = numba.njit  # its types do not tell all of its options
+    from pcaps.accelerate.compilers import compilers
+
+    kernels, entries = compilers()
     options = {
         "nogil": True,
         "boundscheck": True,  # captures are hostile, and the checked build is the tested one
-        "cache": folder is not None,
+        "cache": from_python and folder is not None,
         "_nrt": False,  # kernels allocate nothing, so no array needs its references counted
-        "forceinline": not from_python,  # an argument that is a tuple of arrays is dear to pass
+        "forceinline": inline,  # an argument that is a tuple of arrays is dear to pass
         "no_cpython_wrapper": not from_python,  # making these wrappers takes a third of the compile time
         "no_cfunc_wrapper": True,
+        "pipeline_class": entries if from_python else kernels,
     }
     return cast("Callable[[Any], Any]", njit(**options))
 
@@ -157,10 +165,10 @@ def widening() -> Callable[[Any], int]:
     return np.int64  # type: ignore[return-value]  # in compiled code it is an int64 like any other
 
 
-def _compiled(function: F, *, from_python: bool) -> F:
+def _compiled(function: F, *, from_python: bool = False, inline: bool = False) -> F:
     if engine() == "interpreted":
         return function
-    return _without_literals(_jit(from_python=from_python)(function))  # type: ignore[no-any-return]  # numba says Any
+    return _without_literals(_jit(from_python=from_python, inline=inline)(function))  # type: ignore[no-any-return]  # numba says Any
 
 
 def kernel(function: F) -> F:
@@ -168,7 +176,12 @@ def kernel(function: F) -> F:
 
     Compiled, it can be called from other kernels only.
     """
-    return _compiled(function, from_python=False)
+    return _compiled(function, inline=True)
+
+
+def rare_kernel(function: F) -> F:
+    """As `kernel`, but called, not taken into its callers: what is rare or long stays out of the common path."""
+    return _compiled(function)
 
 
 def entry_kernel(function: F) -> F:
@@ -176,15 +189,46 @@ def entry_kernel(function: F) -> F:
     return _compiled(function, from_python=True)
 
 
+@cache
+def machine() -> dict[str, Callable[..., Any]]:
+    """What kernels use of the machine, by name."""
+    from pcaps.accelerate import operations
+
+    made = operations.interpreted() if engine() == "interpreted" else operations.compiled(kernel)
+    return {"i64": widening(), **made}
+
+
 if TYPE_CHECKING:
+    import numpy as np
 
     def i64(value: Any) -> int:
         """Widen a loaded value: arithmetic on narrow or unsigned columns differs between the two ways to run."""
         return int(value)
 
+    def load_be16(data: Any, at: int) -> int:
+        """Bytes at..at+1 in network order. Raises IndexError outside of `data`, as all loads do."""
+
+    def load_be32(data: Any, at: int) -> int:
+        """Four bytes in network order."""
+
+    def load_be64(data: Any, at: int) -> np.uint64:
+        """Eight bytes in network order."""
+
+    def load_le16(data: Any, at: int) -> int:
+        """Two bytes, least significant first."""
+
+    def load_le32(data: Any, at: int) -> int:
+        """Four bytes, least significant first."""
+
+    def clear(records: Any, index: int) -> None:
+        """Set every byte of a record to 0. `records` is contiguous."""
+
+    def prefetch(records: Any, index: int) -> None:
+        """Begin to fetch a record that is needed soon; changes nothing."""
+
 
 def __getattr__(name: str) -> Any:
-    """`i64`, made when the first kernel module imports it, so that `prefer` can be called before."""
-    if name == "i64":
-        return widening()
+    """The operations, made when the first kernel module imports one, so that `prefer` can be called before."""
+    if name in OPERATIONS:
+        return machine()[name]
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
