@@ -14,6 +14,7 @@ import pytest
 
 from docs.report_schema import report_schema
 from firewall.errors import EniwallError
+from firewall.flowlog.fields import read_format
 from firewall.reports.connection_columns import CONNECTION_COLUMNS
 from firewall.reports.html_report import html_report
 from firewall.reports.json_report import MOST_CONNECTIONS, json_report
@@ -21,7 +22,7 @@ from firewall.reports.markdown_report import markdown_report
 from firewall.reports.outputs import write_report
 from firewall.reports.result import Result
 from firewall.reports.terminal import terminal_report
-from firewall.run import Inputs, run_replay, run_report
+from firewall.run import Inputs, LogWords, run_flowlog, run_replay, run_report
 from firewall.verdict import VERDICTS
 from pcaps.capture import open_capture
 from pcaps.errors import CaptureError
@@ -139,14 +140,24 @@ def check_all(result: Result, folder: Path) -> None:
     assert opened == sum(row["rule"] in {rule["rule"] for rule in told["report"]["rules"]} for row in files["csv"])
 
 
+def check_flow_log(inputs: Inputs, result: Result) -> None:
+    """The flow log of the same packets has every row too, or says why not."""
+    log = run_flowlog(inputs, LogWords(read_format(None), 60), None, (), "0").log
+    assert sum(log.packets.values()) + sum(log.left_out.values()) == result.summary.rows
+    assert log.packets["ACCEPT"] <= result.summary.verdicts["ALLOW"]
+    assert log.packets["REJECT"] <= result.summary.verdicts["DENY"]
+
+
 @pytest.mark.parametrize("name", SAMPLES)
 def test_formats_agree_on_every_sample(name: str, tmp_path: Path) -> None:
     path = sample(name)
     rules = str(path.parent / f"{name}.yaml")
-    result = run_report(Inputs(captures=(str(path),), rules=(rules,)), [], "0")
+    inputs = Inputs(captures=(str(path),), rules=(rules,))
+    result = run_report(inputs, [], "0")
     assert result.summary.rows
     check_all(result, tmp_path)
-    plain = run_replay(Inputs(captures=(str(path),), rules=(rules,)), (), "0")
+    check_flow_log(inputs, result)
+    plain = run_replay(inputs, (), "0")
     assert plain.summary.verdicts == result.summary.verdicts
     VALIDATOR.validate(json.loads(json_report(plain)))
 
@@ -160,8 +171,10 @@ def test_formats_agree_on_every_real_capture(captures: Path, tmp_path: Path) -> 
         address = first_address(path)
         if address is None:
             continue
-        result = run_report(Inputs(captures=(str(path),), rules=(str(rules),), enis=(address,)), [], "0")
+        inputs = Inputs(captures=(str(path),), rules=(str(rules),), enis=(address,))
+        result = run_report(inputs, [], "0")
         check_all(result, tmp_path)
+        check_flow_log(inputs, result)
         checked += 1
         connections += result.summary.connections
     assert (checked, connections > 150) == (37, True)
