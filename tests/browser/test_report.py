@@ -131,6 +131,13 @@ def test_the_page_never_scrolls_sideways(page: "Page", tmp_path: Path, width: in
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
+def test_large_numbers_fit_a_telephone(page: "Page", many: Path) -> None:
+    page.set_viewport_size({"width": 360, "height": 900})
+    page.goto(many.as_uri())
+    page.evaluate("document.querySelectorAll('.tile b').forEach((each) => { each.textContent = '1,234,567,890'; })")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+
+
 def test_the_keyboard_reaches_search_order_and_pages(page: "Page", tmp_path: Path) -> None:
     opened(page, several(), tmp_path)
     page.keyboard.press("Tab")
