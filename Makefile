@@ -9,7 +9,7 @@ CODE = pcaps conntrack firewall tests benchmarks docs
 
 # What each of the two runs of the suite takes; pyproject.toml says what the marks mean.
 ALL = -m "not root"
-INTERPRETED = -m "not root and not slow and not compiled_only"
+INTERPRETED = -m "not root and not slow and not compiled_only and not browser"
 
 SECONDS = 60
 
@@ -17,10 +17,10 @@ SECONDS = 60
 INSTALLED = .venv/.installed
 INSTALLED_DEV = .venv/.installed-dev
 
-.PHONY: help demo test lint format docs netfilter bench samples coverage fuzz clean distclean
+.PHONY: help demo test lint format docs update-gold netfilter bench samples coverage fuzz clean distclean
 
 help:  ## print this list (the default)
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
 
 demo: $(INSTALLED)  ## replay a recorded capture through security groups
 	$(BIN)/eniwall replay pcaps/samples/web-http.pcap --rules pcaps/samples/web-http.yaml
@@ -41,6 +41,9 @@ format: $(INSTALLED_DEV)  ## format the code and mend what ruff can mend
 
 docs: $(INSTALLED_DEV)  ## make the generated documents again
 	$(BIN)/python -m docs.generate
+
+update-gold: $(INSTALLED_DEV)  ## accept the outputs that golden files are compared with; look at git diff
+	ENIWALL_ENGINE=interpreted $(PYTEST) --update-gold -m "not root and not slow and not browser" -k gold
 
 netfilter: $(INSTALLED_DEV)  ## compare 200,000 random packets with the running kernel (root, Linux)
 	$(BIN)/python -m tests.netfilter.run --packets 200000

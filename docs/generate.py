@@ -1,6 +1,6 @@
 """Write the documents that follow from the source's tables: `python -m docs.generate`.
 
-`docs/tracking.md`, `docs/tcp-states.svg` and `docs/rules.schema.json` need nothing but the source.
+`docs/tracking.md`, `docs/tcp-states.svg` and the two JSON Schemas need nothing but the source.
 `docs/zeek.md` also needs the real captures; it is written only where ENIWALL_CAPTURES names their folder.
 """
 
@@ -28,6 +28,7 @@ from conntrack.tcp import (
 )
 from conntrack.timeouts import NUMBERS, STATE_TIMEOUTS, SWITCHES, TIMEOUTS
 from docs.markdown import HERE, fill, table
+from docs.report_schema import schema_text as report_schema_text
 from docs.rules_schema import schema_text
 from docs.state_graph import ARROW_MEANINGS, mermaid, state_graph
 from docs.state_svg import state_svg
@@ -214,6 +215,7 @@ def documents() -> dict[str, str]:
         "tracking.md": tracking(),
         "tcp-states.svg": states_svg(),
         "rules.schema.json": schema_text(),
+        "report.schema.json": report_schema_text(),
         "lints.md": lints(),
         "flowlog.md": flow_logs(),
     }

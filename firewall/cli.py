@@ -23,6 +23,7 @@ from firewall.commands.output import (
     warn,
     width,
 )
+from firewall.commands.report import report
 from firewall.commands.watch import watch
 from firewall.commands.words import capturing
 from firewall.errors import RuleFileError
@@ -223,6 +224,7 @@ def rules(
 
 
 cli.add_command(annotate)
+cli.add_command(report)
 cli.add_command(flowlog)
 cli.add_command(watch)
 

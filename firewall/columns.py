@@ -55,8 +55,8 @@ class Numbers(NamedTuple):
 Column = Words | Numbers
 Cell = str | int | None
 
-_PROTOCOLS = tuple(protocol_word(number) for number in range(256))
-_WITH_PORTS: NDArray[np.bool_] = np.isin(np.arange(256), PORT_PROTOCOLS + ICMP_PROTOCOLS)
+PROTOCOL_WORDS = tuple(protocol_word(number) for number in range(256))
+WITH_PORTS: NDArray[np.bool_] = np.isin(np.arange(256), PORT_PROTOCOLS + ICMP_PROTOCOLS)
 
 
 def row_columns(judged: Judged, labels: Labels) -> dict[str, Column]:
@@ -73,9 +73,9 @@ def row_columns(judged: Judged, labels: Labels) -> dict[str, Column]:
         "capture": Words(_wide(packets.capture[row]), labels.captures),
         "packet": Numbers(packets.frame[row]),
         "time": Numbers(packets.time[row]),
-        "src": _addresses(packets.src_hi[row], packets.src_lo[row], ip),
-        "dst": _addresses(packets.dst_hi[row], packets.dst_lo[row], ip),
-        "protocol": _optional(packets.protocol[row], _PROTOCOLS, ip),
+        "src": address_words(packets.src_hi[row], packets.src_lo[row], ip),
+        "dst": address_words(packets.dst_hi[row], packets.dst_lo[row], ip),
+        "protocol": _optional(packets.protocol[row], PROTOCOL_WORDS, ip),
         "src_port": Numbers(_wide(packets.src_port[row]), ports),
         "dst_port": Numbers(_wide(packets.dst_port[row]), ports),
         "length": Numbers(packets.length[row], ip),
@@ -86,7 +86,7 @@ def row_columns(judged: Judged, labels: Labels) -> dict[str, Column]:
         "ct_state": Words(_wide(verdicts.ct_state), _blank_first(CT_STATES)),
         "tcp_state": Words(_wide(verdicts.tcp_state), _blank_first(STATES)),
         "flow": Numbers(verdicts.flow, verdicts.flow > 0),
-        "rule": _rules(verdicts.rule, labels),
+        "rule": rule_words(verdicts.rule, labels),
     }
 
 
@@ -119,7 +119,7 @@ def _optional(codes: NDArray[np.integer], words: Sequence[str], present: NDArray
     return Words(np.where(present, _wide(codes), len(words)), (*words, None))
 
 
-def _rules(rule: NDArray[np.int32], labels: Labels) -> Words:
+def rule_words(rule: NDArray[np.int32], labels: Labels) -> Words:
     """0 is no rule, then the rules, then the exempt services (firewall.rows.VerdictBatch.rule)."""
     wide = _wide(rule)
     codes = np.where(wide >= -1, wide + 1, len(labels.rules) - 1 - wide)
@@ -130,7 +130,7 @@ def has_ports(packets: PacketBatch) -> NDArray[np.bool_]:
     """Whether the port columns of each packet hold ports, or ICMP type and code."""
     readable = packets.status == OK
     first: NDArray[np.bool_] = (packets.family != 0) & (packets.fragment_offset == 0)
-    carried: NDArray[np.bool_] = readable & first & _WITH_PORTS[packets.protocol]
+    carried: NDArray[np.bool_] = readable & first & WITH_PORTS[packets.protocol]
     return carried
 
 
@@ -145,7 +145,7 @@ def distinct_addresses(
     return addresses, codes
 
 
-def _addresses(high: NDArray[np.uint64], low: NDArray[np.uint64], present: NDArray[np.bool_]) -> Words:
+def address_words(high: NDArray[np.uint64], low: NDArray[np.uint64], present: NDArray[np.bool_]) -> Words:
     """Each address of the batch is written once: a capture has few beside its packets."""
     addresses, codes = distinct_addresses(high, low)
     texts = [address_text(*address) for address in addresses]

@@ -1,15 +1,17 @@
 """A command's work from its words to its result: open, judge, count, write rows."""
 
 import os
+import shlex
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import tee
 from typing import TYPE_CHECKING, Self
 
 from firewall.annotate import check_annotated, heading, open_annotated
+from firewall.audit import Audit
 from firewall.compare import compare, read_readings
 from firewall.engine import Firewall
 from firewall.errors import UsageError
@@ -22,7 +24,9 @@ from firewall.labels import Labels, encodable
 from firewall.life import Follower
 from firewall.progress import compile_told, watched
 from firewall.reports.compare_report import ComparedResult
+from firewall.reports.details import detailed
 from firewall.reports.flowlog_report import Logged
+from firewall.reports.inputs import Hashing, rule_file_names
 from firewall.reports.result import Result, finished
 from firewall.reports.rows import RowWriter, check_row_file, open_rows
 from firewall.rows import Judged
@@ -129,6 +133,23 @@ def run_replay(inputs: Inputs, outputs: tuple[str, ...], version: str) -> Result
         writers = [stack.enter_context(open_rows(path, labels)) for path in outputs]
         _judge(firewall, capture, summary, writers, inputs.workers)
     return finished(firewall, capture, summary, labels, version, inputs.warnings)
+
+
+def run_report(inputs: Inputs, words: Sequence[str], version: str) -> Result:
+    """Judge every packet once, for the reports that tell more than a replay; `words` are the command's own."""
+    firewall = inputs.firewall()
+    with Hashing() as hashing:
+        hashing.start("rules", rule_file_names(inputs.rules))
+        hashing.start("events", [] if inputs.events is None else [inputs.events])
+        with inputs.capture(firewall) as capture:
+            hashing.start("capture", capture.names if inputs.captures else [])
+            labels = Labels.of(firewall, capture.names)
+            summary = _summary(labels)
+            audit = Audit(summary, len(labels.rules))
+            _judge(firewall, capture, summary, [audit], inputs.workers)
+        command = shlex.join(["eniwall", "report", *inputs.words, *words])
+        details = detailed(firewall, summary, audit, labels, hashing.inputs(), encodable(command))
+    return replace(finished(firewall, capture, summary, labels, version, inputs.warnings), details=details)
 
 
 def _judge(

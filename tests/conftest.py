@@ -7,6 +7,7 @@ import pytest
 from hypothesis import HealthCheck, Verbosity, settings
 
 from pcaps.accelerate import engine
+from tests import gold
 
 settings.register_profile(
     "eniwall",
@@ -17,6 +18,14 @@ settings.register_profile(
     max_examples=int(os.environ.get("ENIWALL_EXAMPLES", "60")),
 )
 settings.load_profile("eniwall")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--update-gold", action="store_true", help="accept what golden files are compared with")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    gold.accepting = config.getoption("--update-gold")
 
 
 def pytest_report_header() -> str:

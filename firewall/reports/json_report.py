@@ -4,10 +4,12 @@
 
 1. packets, rows, reasons, interfaces, rules, exempt, connections, denied_attempts, denied, undecided,
    time, settings, assumptions, warnings; since 0.2 also network_acl_entries (those that decided rows) and
-   changes (of the rules, by --events).
+   changes (of the rules, by --events). `eniwall report` adds report, and to each connection history and
+   duration.
 
-Times are whole nanoseconds since 1970; lengths are IP lengths in bytes. Lists that are cut say how
-many there are (`total`) and how many stand here (`listed`); `-o` writes every row.
+docs/report.schema.json is the schema. Times are whole nanoseconds since 1970; lengths are IP lengths in
+bytes. Lists that are cut say how many there are (`total`) and how many stand here (`listed`); `-o` writes
+every row.
 """
 
 import json
@@ -15,6 +17,7 @@ from typing import Any
 
 from firewall.columns import row_cells
 from firewall.labels import protocol_word, rule_text
+from firewall.reports.details_json import details_object
 from firewall.reports.result import Connection, DeniedAttempt, Result
 from firewall.rows import Judged
 from firewall.verdict import DENY, DIRECTIONS, UNDECIDABLE, VERDICTS
@@ -71,6 +74,7 @@ def result_object(result: Result) -> dict[str, Any]:
         "time": {"first": summary.first_time, "last": summary.last_time, "backwards": summary.backwards},
         "assumptions": list(result.assumptions),
         "warnings": list(result.warnings),
+        **({} if result.details is None else {"report": details_object(result.details)}),
     }
 
 
@@ -125,6 +129,11 @@ def _acl_entries(result: Result) -> list[dict[str, Any]]:
 
 def _connections(result: Result) -> dict[str, Any]:
     items = [_connection(connection) for connection in result.connections(MOST_CONNECTIONS)]
+    if result.details is not None:
+        items = [
+            {**item, "history": each.history, "duration": each.duration}
+            for item, each in zip(items, result.connections(MOST_CONNECTIONS), strict=True)
+        ]
     return {"total": result.summary.connections, "listed": len(items), "items": items}
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from conntrack.tcp import ENDED, STATES
@@ -11,6 +12,7 @@ from firewall.flows import largest
 from firewall.interfaces import busiest_text, unattached_groups
 from firewall.labels import Labels, address_text, counted, encodable, flow_text
 from firewall.model import TCP, NetworkAclEntry, NetworkInterface, Rule
+from firewall.reports.details import Details
 from firewall.summary import Summary
 from firewall.timeline import Applied
 from firewall.verdict import DIRECTIONS, REASON_WORDS
@@ -50,11 +52,17 @@ class Connection:
     ended: bool
     untracked: bool
     midway: bool  # TCP whose handshake the capture does not hold
+    history: str = ""  # firewall.history; empty where it was not asked for
 
     @property
     def tuple(self) -> str:
         """The originator's tuple as one line."""
         return flow_text(self.src, self.dst, self.protocol, self.src_port, self.dst_port)
+
+    @property
+    def duration(self) -> int:
+        """From its first packet to the last one allowed, in ns."""
+        return self.last_time - self.first_time
 
 
 @dataclass(frozen=True)
@@ -96,6 +104,7 @@ class Result:
     packets_read: int
     filtered_out: int
     summary: Summary
+    details: Details | None = None  # of `eniwall report` alone
 
     @property
     def changed_settings(self) -> dict[str, int | str]:
@@ -154,6 +163,7 @@ class Result:
             ended=state in ENDED,
             untracked=row["untracked"],
             midway=row["midway"],
+            history="" if self.details is None else self.details.audit.histories[eni].text(flow),
         )
 
     def denied_attempts(self, limit: int | None = None) -> list[DeniedAttempt]:
@@ -181,6 +191,16 @@ class Report(Protocol):
 
     def __call__(self, result: Result) -> str:
         """The whole report as text, ready to be written to standard output."""
+
+
+class FileReport(Protocol):
+    """One way to write a result to a file."""
+
+    def check(self) -> None:
+        """Raise UsageError, before anything is read, where something that it needs is missing."""
+
+    def write(self, result: Result, path: Path, language: str) -> str:
+        """Write it whole; what was written, in words (`the report`, `3 connections`)."""
 
 
 def _state(protocol: int, tcp_state: int, received: int) -> str:

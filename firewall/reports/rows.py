@@ -13,7 +13,7 @@ import shlex
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, NamedTuple, Protocol
@@ -58,8 +58,35 @@ def csv_word(word: str) -> str:
     return word
 
 
-CSV = TextFormat(",".join(COLUMNS) + "\n", ",".join(["%s"] * len(COLUMNS)) + "\n", csv_word, "")
-JSON_LINES = TextFormat("", "{" + ", ".join(f'"{name}": %s' for name in COLUMNS) + "}\n", json.dumps, "null")
+def csv_format(columns: Sequence[str]) -> TextFormat:
+    """CSV with these columns."""
+    return TextFormat(",".join(columns) + "\n", ",".join(["%s"] * len(columns)) + "\n", csv_word, "")
+
+
+def json_lines_format(columns: Sequence[str]) -> TextFormat:
+    """JSON lines with these columns."""
+    return TextFormat("", "{" + ", ".join(f'"{name}": %s' for name in columns) + "}\n", json.dumps, "null")
+
+
+CSV = csv_format(COLUMNS)
+JSON_LINES = json_lines_format(COLUMNS)
+
+
+def text_lines(columns: Iterable[Column], form: TextFormat) -> str:
+    """Columns of equal length as lines."""
+    cells = [_text_cells(column, form) for column in columns]
+    return "".join(map(form.line.__mod__, zip(*cells, strict=True)))
+
+
+def _text_cells(column: Column, form: TextFormat) -> Sequence[object]:
+    if isinstance(column, Words):
+        words = [form.empty if word is None else form.word(word) for word in column.words]
+        return np.array(words, dtype=object)[column.codes].tolist()  # type: ignore[no-any-return]  # numpy: Any
+    if column.present is None:
+        return column.values.tolist()  # type: ignore[no-any-return]  # numpy types tolist as Any
+    cells = column.values.astype(object)
+    cells[~column.present] = form.empty
+    return cells.tolist()  # type: ignore[no-any-return]  # numpy types tolist as Any
 
 
 class TextRows:
@@ -73,18 +100,7 @@ class TextRows:
 
     def write(self, judged: Judged) -> None:
         """Append the rows of one batch."""
-        cells = [self._cells(column) for column in row_columns(judged, self._labels).values()]
-        self._file.write("".join(map(self._format.line.__mod__, zip(*cells, strict=True))))
-
-    def _cells(self, column: Column) -> Sequence[object]:
-        if isinstance(column, Words):
-            words = [self._format.empty if word is None else self._format.word(word) for word in column.words]
-            return np.array(words, dtype=object)[column.codes].tolist()  # type: ignore[no-any-return]  # numpy: Any
-        if column.present is None:
-            return column.values.tolist()  # type: ignore[no-any-return]  # numpy types tolist as Any
-        cells = column.values.astype(object)
-        cells[~column.present] = self._format.empty
-        return cells.tolist()  # type: ignore[no-any-return]  # numpy types tolist as Any
+        self._file.write(text_lines(row_columns(judged, self._labels).values(), self._format))
 
 
 # --- Parquet -----------------------------------------------------------------------------------------
@@ -131,11 +147,12 @@ class ParquetRows:
 def _frame(judged: Judged, labels: Labels) -> "pl.DataFrame":
     import polars as pl
 
-    columns = {name: _series(column) for name, column in row_columns(judged, labels).items()}
+    columns = {name: series(column) for name, column in row_columns(judged, labels).items()}
     return pl.DataFrame(columns).with_columns(pl.col("time").cast(pl.Datetime("ns")))
 
 
-def _series(column: Column) -> "pl.Series":
+def series(column: Column) -> "pl.Series":
+    """A column for polars; null where a cell is empty."""
     import polars as pl
 
     if isinstance(column, Words):
@@ -178,11 +195,11 @@ def real_path(path: str) -> Path:
     return Path(os.path.realpath(path))
 
 
-def check_row_file(path: str) -> None:
+def check_row_file(path: str, formats: Iterable[str] = FORMATS) -> None:
     """Raise UsageError, before anything is read, for a file that cannot be written."""
     suffix = Path(path).suffix.lower()
-    if suffix not in FORMATS:
-        known = ", ".join(FORMATS)
+    if suffix not in formats:
+        known = ", ".join(formats)
         raise UsageError(f"{path}: the ending says what to write; use one of {known}")
     target = real_path(path)
     if not target.parent.is_dir():
@@ -206,11 +223,20 @@ def open_rows(path: str, labels: Labels) -> Iterator[RowWriter]:
     UsageError for an ending that is not known, EniwallError where the file cannot be written.
     """
     check_row_file(path)
+    with whole_file(path) as part, FORMATS[Path(path).suffix.lower()](part, labels) as writer:
+        yield writer
+
+
+@contextmanager
+def whole_file(path: str) -> Iterator[Path]:
+    """A name to write to; the file stands under the name `path` when the block ends well.
+
+    Raises EniwallError where it cannot be written.
+    """
     target = real_path(path)
     part = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
-        with FORMATS[Path(path).suffix.lower()](part, labels) as writer:
-            yield writer
+        yield part
         part.replace(target)
     except OSError as error:
         raise EniwallError(f"{path}: cannot be written: {error.strerror or error}") from error

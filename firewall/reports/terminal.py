@@ -7,6 +7,7 @@ from firewall.columns import row_cells
 from firewall.labels import counted, duration_text, flags_text, flow_text, protocol_number, rule_text, time_text
 from firewall.reports.page import Column, Page, number
 from firewall.reports.result import Connection, DeniedAttempt, Result
+from firewall.reports.terminal_details import details_sections
 from firewall.rows import Judged
 from firewall.summary import Summary
 from firewall.verdict import DENY, DIRECTIONS, REASONS, UNDECIDABLE, VERDICTS
@@ -37,6 +38,8 @@ def terminal_report(result: Result, width: int | None = None) -> str:
         _kept(page, result, "denied", result.summary.first_denied, result.summary.verdicts[VERDICTS[DENY]])
         _kept(page, result, "undecided", result.summary.first_undecided, int(result.summary.reasons[UNDECIDABLE]))
         _unused(page, result)
+    if result.details is not None:
+        details_sections(page, result.details)
     notes(page, result, result.assumptions, result.warnings)
     return page.text()
 
@@ -230,7 +233,8 @@ def _kept(page: Page, result: Result, what: str, kept: Judged, total: int) -> No
     if not total:
         return
     shown = min(MOST_DENIED, total)
-    every = "; -o FILE writes all" if shown < total else ""
+    command = "-o FILE" if result.details is None else "eniwall replay -o FILE"
+    every = f"; {command} writes all" if shown < total else ""
     page.heading(f"First {what} packets{at_interface(result)}{_cut(total, shown)}{every}")
     columns = (
         Column("packet"),
@@ -276,11 +280,19 @@ def eni_cell(eni: str, result: Result) -> tuple[str, ...]:
 
 def clock_text(nanoseconds: int, summary: Summary) -> str:
     """The time of a packet, with the date only where the capture has several, as seconds where it has none."""
-    if _has_no_date(summary):
+    mode = clock_mode(summary)
+    if mode == "seconds":
         return f"{nanoseconds / 1e9:.6f}"
     text = time_text(nanoseconds)
+    return text[11:] if mode == "time" else text
+
+
+def clock_mode(summary: Summary) -> str:
+    """How the times of a capture are told: `seconds`, `time` where all are of one day, `date` with their date."""
+    if _has_no_date(summary):
+        return "seconds"
     days = {time_text(time)[:10] for time in (summary.first_time, summary.last_time) if time is not None}
-    return text[11:] if len(days) == 1 else text
+    return "time" if len(days) == 1 else "date"
 
 
 def _has_no_date(summary: Summary) -> bool:
