@@ -66,7 +66,8 @@ def replay(outputs: tuple[str, ...], as_json: bool, **words: Any) -> None:
     Captures are pcap or pcapng files, gzip, zstd and lz4 too, patterns ('cap*.pcap'), s3://BUCKET/KEY, or `-` for
     standard input. Several are merged by time.
     """
-    check_outputs(outputs, [*words["captures"], *words["rules"]])
+    events = [] if words["events"] is None else [words["events"]]
+    check_outputs(outputs, [*words["captures"], *words["rules"], *events])
     choose_engine(words["captures"], words["crafted"], words["follow"])
     from firewall.labels import counted
     from firewall.run import Inputs, run_replay

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
+from itertools import islice
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -37,9 +38,10 @@ from firewall.sources.events import load_events
 from firewall.timeline import Timeline
 from firewall.tracked import change_tracking
 from pcaps.ahead import batches_of
-from pcaps.batch import PacketBatch
+from pcaps.batch import PacketBatch, concatenate
 from pcaps.capture import Capture, frames_batch
 
+FIRST_BATCHES = 16  # of which the busiest addresses are named
 MOST_REHASHES = 16  # a full table is looked through once for every so many parts of it that came free
 
 
@@ -303,9 +305,10 @@ class Firewall:
         busiest addresses.
         """
         pending = Pending(self._reassembly)
-        for packets in batches_of(capture, threads):
-            if not self.interfaces:
-                raise need_interface(packets, capture.names, self.files)
+        batches = batches_of(capture, threads)
+        if not self.interfaces:
+            self._need_interface(list(islice(batches, FIRST_BATCHES)), capture.names)
+        for packets in batches:
             for waiting in self._judge(packets, capture.names, getattr(capture, "interface_names", ())):
                 for judged in pending.add(waiting):
                     yield self._counted(judged)
@@ -320,6 +323,11 @@ class Firewall:
             self.warnings.append(
                 RuleWarning("event-never", f"no packet of the capture comes behind this change: {text}")
             )
+
+    def _need_interface(self, first: list[PacketBatch], captures: Sequence[str]) -> None:
+        """Raise UsageError, naming the busiest addresses, unless the capture is empty."""
+        if first:
+            raise need_interface(concatenate(first), captures, self.files)
 
     def _counted(self, judged: Judged) -> Judged:
         """The same, its undocumented choices counted."""

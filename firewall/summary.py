@@ -30,9 +30,10 @@ from firewall.tally import (
     count_rows,
 )
 from firewall.verdict import DIRECTIONS, REASON_WORDS, REASONS, UNDECIDABLE, VERDICTS
-from pcaps.batch import PacketBatch, empty_batch
+from pcaps.batch import PacketBatch, concatenate, empty_batch
 
 KEPT_ROWS = 10
+FIRST_PACKETS = 1 << 16
 
 Counts = NDArray[np.int64]
 
@@ -67,7 +68,7 @@ class Summary:
         self.exempt_rows = counters.exempt
         self.flows = [Flows() for _ in range(interfaces)]  # connections, by interface
         self.attempts = Attempts()  # denied rows, grouped
-        self.first_packets: PacketBatch | None = None  # to name the busiest addresses of
+        self._first: list[PacketBatch] = []
         self.first_denied = no_rows()
         self.first_undecided = no_rows()
         self._keep = keep
@@ -99,6 +100,11 @@ class Summary:
         return int(self._counters.times[BACKWARDS])
 
     @property
+    def first_packets(self) -> PacketBatch | None:
+        """The first packets, to name the busiest addresses of; None without packets."""
+        return concatenate(self._first) if self._first else None
+
+    @property
     def rows(self) -> int:
         """Rows in all."""
         return int(self.reasons.sum())
@@ -128,8 +134,8 @@ class Summary:
     def add(self, judged: Judged) -> None:
         """Count one batch; batches come in packet order."""
         packets, verdicts = judged
-        if self.first_packets is None:
-            self.first_packets = packets
+        if self.packets < FIRST_PACKETS:
+            self._first.append(packets)
         rows_before = self.by_interface.sum(axis=(1, 2))
         denied = np.empty(verdicts.rows, np.int64)
         count, undecided = count_rows(packets.records, verdicts.records, self._counters, denied)
