@@ -28,6 +28,7 @@ from firewall.model import (
     UDP,
     Address,
     Direction,
+    NetworkAclEntry,
     NetworkInterface,
     Peer,
     Rule,
@@ -96,14 +97,18 @@ def nearest(
     return Misses(rule_set, profile).nearest(interface, direction, packet)
 
 
-def packet_fields(record: Any, direction: Direction) -> PacketFields:
-    """The fields of a record of dtype PACKET, as rules of this direction read them."""
+def packet_fields(record: Any, direction: Direction, *, whole: bool = False) -> PacketFields:
+    """The fields of a record of dtype PACKET, as rules of this direction read them.
+
+    `whole`: a fragment's record has the ports of its datagram, which was put together.
+    """
     end = "src" if direction == "ingress" else "dst"
     low = int(record[f"{end}_lo"])
     number = int(record[f"{end}_hi"]) << 64 | low
     peer: Address = IPv4Address(low & 0xFFFF_FFFF) if record["family"] == 4 else IPv6Address(number)
     protocol = int(record["protocol"])
-    unreadable = record["fragment_offset"] != 0 or record["status"] in (BAD_TRANSPORT, NO_TRANSPORT)
+    behind = record["fragment_offset"] != 0 and not whole
+    unreadable = behind or record["status"] in (BAD_TRANSPORT, NO_TRANSPORT)
     if unreadable or protocol not in (*PORT_PROTOCOLS, *ICMP_PROTOCOLS):
         return PacketFields(protocol, peer)
     if protocol in ICMP_PROTOCOLS:
@@ -128,8 +133,8 @@ class Misses:
             self._reaches[peer] = reach(peer, self.rule_set)
         return self._reaches[peer]
 
-    def fields(self, rule: Rule, packet: PacketFields) -> tuple[Field, ...]:
-        """A rule beside a packet, field by field; it allows the packet if all of them match."""
+    def fields(self, rule: Rule | NetworkAclEntry, packet: PacketFields) -> tuple[Field, ...]:
+        """A rule, or an entry of a network ACL, beside a packet, field by field; it fits if all of them match."""
         return (
             Field(
                 PROTOCOL,
@@ -141,7 +146,7 @@ class Misses:
             self._peer_field(rule, packet),
         )
 
-    def _port_field(self, rule: Rule, packet: PacketFields) -> Field:
+    def _port_field(self, rule: Rule | NetworkAclEntry, packet: PacketFields) -> Field:
         """AWS reads ports for TCP and UDP only, and type and code of ICMP (API IpPermission)."""
         name, low_high = TYPE if packet.protocol in ICMP_PROTOCOLS else PORT, rule.ports
         if rule.protocol in ICMP_PROTOCOLS:
@@ -151,14 +156,15 @@ class Misses:
             same = packet.protocol in ICMP_PROTOCOLS and packet.port == rule.icmp_type
             fits = same and rule.icmp_code in (ANY, packet.code)
             return Field(name, fits, f"{rule.icmp_type}/{code}", packet.service)
-        read = rule.protocol in (TCP, UDP) or (self._reads_ports and rule.protocol != ALL_PROTOCOLS)
+        others = self._reads_ports and rule.protocol != ALL_PROTOCOLS and isinstance(rule, Rule)
+        read = rule.protocol in (TCP, UDP) or others
         if not read or low_high is None or low_high == ALL_PORTS:
             return Field(name, True, "all", packet.service)
         low, high = low_high
         fits = packet.protocol not in ICMP_PROTOCOLS and packet.port is not None and low <= packet.port <= high
         return Field(name, fits, str(low) if low == high else f"{low}-{high}", packet.service)
 
-    def _peer_field(self, rule: Rule, packet: PacketFields) -> Field:
+    def _peer_field(self, rule: Rule | NetworkAclEntry, packet: PacketFields) -> Field:
         found = self.reach(rule.peer)
         inside = any(packet.peer in network for network in found.networks if network.version == packet.peer.version)
         words = rule_text(rule).rpartition(" from " if rule.direction == "ingress" else " to ")[2]

@@ -1,0 +1,46 @@
+"""The choices that decided a verdict where AWS says nothing, and the setting that chooses otherwise."""
+
+from conntrack.timeouts import SWITCHES
+from firewall.choices import CHOICES, IDLE_TIMES
+from firewall.explain.phases import Choice
+from firewall.explain.sight import Sight
+from firewall.verdict import ESTABLISHED, NO_EGRESS_RULE, NO_INGRESS_RULE
+from pcaps.wire import ICMP, ICMPV6, TCP
+
+WORDS = {switch.name: switch.words for switch in SWITCHES}
+MID_STREAM = "mid-stream"
+
+
+def choices(sight: Sight) -> tuple[Choice, ...]:
+    """Those of firewall.choices that decided this row, or opened the connection that let it pass."""
+    firewall = sight.firewall
+    if firewall.profile != "aws" or firewall.reading.code != 0:
+        return ()
+    decided = [
+        choice for choice in CHOICES if bool(choice.decided(sight.one)[0]) or _decided_before(choice.name, sight)
+    ]
+    return tuple(
+        Choice(choice.name, choice.chosen, _setting(sight, choice.switch), other_setting(sight, choice.switch))
+        for choice in decided
+    )
+
+
+def _decided_before(name: str, sight: Sight) -> bool:
+    """Choices about packets before this one: how its connection was opened, how long its entry lived."""
+    if name == MID_STREAM:
+        history = sight.history
+        return history is not None and history.midway and int(sight.row.reason) == ESTABLISHED
+    late = int(sight.row.reason) in (NO_INGRESS_RULE, NO_EGRESS_RULE) and sight.timed_out
+    return name == IDLE_TIMES and late and int(sight.record["protocol"]) in (TCP, ICMP, ICMPV6)
+
+
+def _setting(sight: Sight, switch: str) -> str:
+    return f"{switch}={sight.firewall.settings[switch]}" if switch else ""
+
+
+def other_setting(sight: Sight, switch: str) -> str:
+    """`tcp_loose=0` where it is 1; empty for a choice without a switch."""
+    if not switch:
+        return ""
+    now = str(sight.firewall.settings[switch])
+    return f"{switch}={next(word for word in WORDS[switch] if word != now)}"

@@ -1,0 +1,87 @@
+"""An explanation as lines of text; what comes from files loses its control characters."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from firewall.explain.phases import TITLES, Admits, Choice, Explanation, Passage, Phase
+from firewall.explain.sight import DAY
+from firewall.labels import counted, printable, time_text
+
+WIDTH = max(map(len, TITLES.values()))
+
+
+class Line(NamedTuple):
+    """One line; `style` is rich's, for a terminal."""
+
+    text: str
+    style: str = ""
+
+
+VERDICT_STYLES = {"ALLOW": "green", "DENY": "red", "EXEMPT": "cyan", "NOT_EVALUATED": "yellow"}
+
+
+def explanation_text(explanation: Explanation) -> str:
+    """All of it, with a line feed at the end."""
+    return "".join(f"{printable(line.text).rstrip()}\n" for line in explanation_lines(explanation))
+
+
+def explanation_lines(explanation: Explanation) -> Iterator[Line]:
+    """The packet, then its passages."""
+    time = explanation.time
+    when = f"at {time / 1e9:.6f} s" if 0 <= time < DAY else f"{time_text(time)} UTC"
+    yield Line(f"Packet {explanation.packet} of {explanation.capture}, {when}", "bold")
+    yield Line(f"  {explanation.text}")
+    several = len(explanation.passages) > 1
+    number = 0
+    for passage in explanation.passages:
+        yield Line("")
+        if several:
+            yield Line(f"At {passage.eni}, {passage.direction}", "bold")
+        for phase in passage.phases:
+            number += 1
+            yield from _phase_lines(number, phase, passage)
+    if explanation.more:
+        yield Line("")
+        more = counted(explanation.more, "more packet")
+        yield Line(f"{more} of the capture {'is' if explanation.more == 1 else 'are'} denied alike.")
+
+
+def _phase_lines(number: int, phase: Phase, passage: Passage) -> Iterator[Line]:
+    style = VERDICT_STYLES.get(passage.verdict, "") if phase.kind == "verdict" else ""
+    yield Line(f"{number:2}. {TITLES[phase.kind]:<{WIDTH}}  {phase.result}", f"bold {style}".strip())
+    for text in phase.lines:
+        yield Line(f"    {text}")
+    if phase.kind == "verdict":
+        yield from (Line(f"    {text}") for text in verdict_notes(passage))
+
+
+def verdict_notes(passage: Passage) -> list[str]:
+    """What stands below a verdict: the nearest miss, and the choices that decided it."""
+    notes = []
+    if passage.closest:
+        notes.append(f"{passage.closest[:1].upper()}{passage.closest[1:]}.")
+    if passage.addition:
+        notes.append(f"A rule {passage.addition} would admit {admits_text(passage.admits)}.")
+    return notes + [choice_text(choice, passage) for choice in passage.choices]
+
+
+def admits_text(admits: Admits | None) -> str:
+    """`it: 3 connections, 214 packets of this capture (by a replay with that rule)`."""
+    if admits is None:
+        return "it"
+    if not admits.packets:
+        return "nothing more: something else denies this packet too (by a replay with that rule)"
+    connections, packets = counted(admits.connections, "connection"), counted(admits.packets, "packet")
+    return f"{connections}, {packets} of this capture (by a replay with that rule)"
+
+
+def choice_text(choice: Choice, passage: Passage) -> str:
+    """A choice that AWS does not document, and what the other one would say."""
+    text = f"AWS does not document this; chosen: {choice.chosen}{f' ({choice.setting})' if choice.setting else ''}."
+    if choice.verdict is None:
+        return text
+    said = f"{choice.verdict} {choice.reason}"
+    if (choice.verdict, choice.reason) == (passage.verdict, passage.reason):
+        return f"{text} With {choice.other} the verdict stays {said}."
+    flips = "the verdict flips to" if choice.verdict != passage.verdict else "the reason becomes"
+    return f"{text} With {choice.other} {flips} {said}."
