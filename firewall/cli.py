@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 import click
 
 from firewall.commands.annotate import annotate
+from firewall.commands.explain import explain
 from firewall.commands.output import (
     check_outputs,
     choose_engine,
@@ -222,6 +223,7 @@ def rules(
 
 
 cli.add_command(annotate)
+cli.add_command(explain)
 cli.add_command(watch)
 
 

@@ -75,10 +75,10 @@ def own_timeouts(eni: NetworkInterface) -> dict[str, int]:
 class Firewall:
     """The security groups of some interfaces, and the connections that they let in so far.
 
-    Attributes: `rule_set`, and what events have made of it by now (`in_force`); `interfaces`, which the
-    verdict columns index, as they index `rules` and behind them `acl_entries`; `profile` and `settings`
-    (every timeout in seconds and every switch by name); `assumptions`, what was chosen where AWS is silent; `timeline`, the changes of the rules;
-    `warnings`, which grow while packets are judged.
+    Attributes: `rule_set`, and what events made of it by now (`in_force`); `interfaces`, which the verdict
+    columns index, as they index `rules` and behind them `acl_entries`; `profile` and `settings` (every
+    timeout in seconds and every switch by name); `assumptions`, what was chosen where AWS is silent;
+    `timeline`, the changes of the rules; `warnings`, which grow while packets are judged.
     """
 
     def __init__(

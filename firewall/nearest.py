@@ -186,7 +186,7 @@ class Misses:
             if best is None or distance < best[0]:
                 best = distance, rule, fails
         if best is None:
-            return Miss(None, (), f"no {direction} rule stands on {interface.interface_id}", addition)
+            return Miss(None, (), f"{interface.interface_id} has no {direction} rule", addition)
         _, rule, fails = best
         return Miss(rule, fails, f"closest: {rule.name} {rule_text(rule)} {fails_text(fails)}", addition)
 

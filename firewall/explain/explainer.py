@@ -1,6 +1,6 @@
 """Explanations of some packets of a capture, or of a few that are judged one by one."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from typing import Any
 
@@ -8,7 +8,7 @@ from conntrack.states import CT_STATES
 from firewall.engine import Firewall
 from firewall.errors import UsageError
 from firewall.explain.choices import choices
-from firewall.explain.histories import Histories
+from firewall.explain.histories import Histories, Refused
 from firewall.explain.path import (
     acl_phase,
     check_phase,
@@ -56,11 +56,12 @@ class Explainer:
         self.names = tuple(names)
         self.labels = Labels.of(firewall, self.names)
         self.histories = Histories(len(firewall.interfaces))
+        self.refused = Refused()
         self.misses: Misses = {}
         self._made = 0
         self._readings: dict[tuple[int, str], Firewall] = {}
 
-    def of_capture(self, capture: Capture, wanted: Collection[Target]) -> Iterator[Explanation]:
+    def of_capture(self, capture: Capture, wanted: Collection[Target]) -> Generator[Explanation, None, None]:
         """The wanted packets of a capture, in order; reading ends behind the last one.
 
         Raises UsageError for a packet that the capture does not have.
@@ -74,9 +75,9 @@ class Explainer:
                 if target in stops.stops:
                     yield self._explained(stops.stops[target], judged, stops.interface_names)
                     left -= 1
+                self._note(judged)
                 if not left:
                     return
-                self.histories.add(judged)
         raise UsageError(_missing(stops))
 
     def of_frames(self, packets: Any) -> Iterator[Explanation]:
@@ -90,7 +91,12 @@ class Explainer:
             verdicts = self.firewall.judge_batch(one)
             judged = Judged(one, verdicts)
             yield self._explained(stop, judged, ())
-            self.histories.add(judged)
+            self._note(judged)
+
+    def _note(self, judged: Judged) -> None:
+        """Remember what later packets may be explained by."""
+        self.histories.add(judged)
+        self.refused.add(judged)
 
     # --- one packet ----------------------------------------------------------------------------------------
     def _explained(self, stop: Stop, judged: Judged, interface_names: Sequence[Mapping[int, str]]) -> Explanation:
@@ -98,12 +104,21 @@ class Explainer:
         record, outer = judged.packets.records[0], stop.packets.records[0]
         acls = self._alone("nacl", stop, interface_names) if self.firewall.reading.acls else {}
         rules = self._alone("stateless", stop, interface_names)
-        passages = []
+        passages: list[Passage] = []
         for number in range(judged.verdicts.rows):
             row = VerdictBatch(*(column[number] for column in judged.verdicts))
             key = (int(row.eni), int(row.direction))
             sight = Sight(
-                self.firewall, stop, outer, record, row, self.labels, self.histories, acls.get(key), rules.get(key)
+                self.firewall,
+                stop,
+                outer,
+                record,
+                row,
+                self.labels,
+                self.histories,
+                self.refused,
+                acls.get(key),
+                rules.get(key),
             )
             passages.append(self._passage(sight, len(passages)))
         self._made += 1
@@ -157,8 +172,8 @@ class Explainer:
         )
 
     def _miss(self, sight: Sight) -> Miss | None:
-        if int(sight.row.reason) not in BY_RULE or sight.eni is None:
-            return None
+        if int(sight.row.reason) not in BY_RULE or sight.eni is None or sight.refused_before is not None:
+            return None  # of a connection that was refused, its first packet is the one to ask about
         return sight.misses.nearest(sight.eni, sight.direction, sight.fields)
 
 
@@ -193,9 +208,20 @@ def verdict_phase(sight: Sight) -> Phase:
     lines = [f"{reason.meaning[0].upper()}{reason.meaning[1:]}."]
     if int(sight.row.reason) == DROPPED_AT_SENDER:
         lines.append(sender_line(sight))
-    lines += story(sight)
+    lines += story(sight) + _belongs(sight)
     by = f" by {sight.rule}" if sight.rule and reason.verdict == ALLOW else ""
     return Phase("verdict", f"{VERDICTS[reason.verdict]} {reason.word}{by}", tuple(lines))
+
+
+def _belongs(sight: Sight) -> list[str]:
+    """Of a packet whose connection was refused before: which packet is the one to ask about."""
+    before = sight.refused_before
+    if before is None:
+        return []
+    name = sight.packet_name(before.at)
+    return [
+        f"Its connection was refused before: {name} is {before.reason}. Ask about that one (--packet {before.at.frame})."
+    ]
 
 
 def _missing(stops: Stops) -> str:

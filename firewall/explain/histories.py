@@ -1,15 +1,18 @@
-"""Of every connection its first, its last and its closing packet: numpy only, memory grows with connections."""
+"""Of every connection its first, its last and its closing packet, and the SYNs that were refused.
 
-from typing import NamedTuple
+Numpy only: memory grows with connections and refused SYNs, not with packets.
+"""
+
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from conntrack.tcp import ENDED, STATES
 from firewall.rows import Judged
-from firewall.verdict import ALLOW, RULE
+from firewall.verdict import ALLOW, DENY, REASON_WORDS, RULE
 from pcaps.batch import PacketBatch
-from pcaps.wire import SYN, TCP
+from pcaps.wire import ACK, SYN, TCP
 
 ENDED_CODES = [STATES.index(word) for word in ENDED]
 FIRST_SIZE = 1 << 10
@@ -95,3 +98,58 @@ def _place(
 ) -> None:
     for column in ("capture", "frame", "time"):
         table[name][column][flow] = getattr(packets, column)[packet]
+
+
+# --- what was refused --------------------------------------------------------------------------------------
+MOST_REFUSED = 1_000_000  # SYNs: 48 MB
+ENDS = ("src_hi", "src_lo", "dst_hi", "dst_lo", "src_port", "dst_port")
+TURNED = ("dst_hi", "dst_lo", "src_hi", "src_lo", "dst_port", "src_port")
+
+
+class Refusal(NamedTuple):
+    """A packet that was denied, and why."""
+
+    at: At
+    reason: str
+
+
+class Refused:
+    """The SYNs that were denied, at most MOST_REFUSED."""
+
+    def __init__(self) -> None:
+        self._parts: list[tuple[NDArray[np.void], NDArray[np.uint8]]] = []
+        self._count = 0
+
+    def add(self, judged: Judged) -> None:
+        """Note the refused SYNs of a batch."""
+        packets, verdicts = judged
+        denied = np.flatnonzero(verdicts.verdict == DENY)
+        rows = denied[opens(packets.tcp_flags[verdicts.packet[denied]])]
+        rows = rows[packets.protocol[verdicts.packet[rows]] == TCP][: MOST_REFUSED - self._count]
+        if len(rows):
+            names = [*ENDS, "capture", "frame", "time"]
+            records: NDArray[np.void] = packets.records[names][verdicts.packet[rows]]
+            self._parts.append((records.copy(), verdicts.reason[rows]))
+            self._count += len(rows)
+
+    def before(self, record: Any) -> Refusal | None:
+        """The last refused SYN between a packet's ends and ports, whoever sent it."""
+        for records, reasons in reversed(self._parts):
+            forth, back = (_all_same(records, record, names) for names in (ENDS, TURNED))
+            rows = np.flatnonzero(forth | back)
+            if len(rows):
+                found = records[rows[-1]]
+                at = At(int(found["capture"]), int(found["frame"]), int(found["time"]))
+                return Refusal(at, REASON_WORDS[reasons[rows[-1]]])
+        return None
+
+
+def _all_same(records: NDArray[np.void], record: Any, names: tuple[str, ...]) -> NDArray[np.bool_]:
+    same = [records[end] == record[name] for end, name in zip(ENDS, names, strict=True)]
+    found: NDArray[np.bool_] = np.logical_and.reduce(same)
+    return found
+
+
+def opens(flags: Any) -> Any:
+    """Whether flags are those of a SYN."""
+    return (flags & (SYN | ACK)) == SYN

@@ -97,7 +97,7 @@ def rules_phase(sight: Sight) -> Phase:
     reason = int(sight.row.reason)
     groups = "" if eni is None else f"{_groups(eni.groups)} on {eni.interface_id}"
     if not rules and reason != UNDECIDABLE:
-        return Phase("rules", f"no {sight.direction} rule", (f"{groups}: no rule of this direction at all.",))
+        return Phase("rules", f"no {sight.direction} rule", (f"{groups}: there is no {sight.direction} rule at all.",))
     if reason == UNDECIDABLE:
         told = f"{sight.rule} might allow it" if sight.rule else "a group that no file describes might allow it"
         return Phase("rules", told, (_union(groups), *shown(candidates)), candidates)
@@ -106,8 +106,10 @@ def rules_phase(sight: Sight) -> Phase:
         rest = [f"{counted(others, 'other rule')} of this direction {'does' if others == 1 else 'do'} not match."]
         lines = (_union(groups), *listed(matching[:MOST_LISTED]), *rest[: min(others, 1)])
         return Phase("rules", f"{matching[0].name} allows it", lines, candidates)
-    count = counted(len(rules), f"{sight.direction} rule")
-    return Phase("rules", f"none of {count} allows it", (_union(groups), *shown(candidates)), candidates)
+    told = f"none of {len(rules):,} {sight.direction} rules allows it"
+    if len(rules) == 1:
+        told = f"the one {sight.direction} rule does not allow it"
+    return Phase("rules", told, (_union(groups), *shown(candidates)), candidates)
 
 
 def _deciding(sight: Sight) -> str:

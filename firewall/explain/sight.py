@@ -11,7 +11,7 @@ from conntrack.icmp import QUERIES
 from conntrack.table import GONE
 from firewall.connections import Connection, read_connection
 from firewall.engine import Firewall
-from firewall.explain.histories import At, Histories, History
+from firewall.explain.histories import At, Histories, History, Refusal, Refused, opens
 from firewall.explain.stops import Stop
 from firewall.labels import (
     ICMP_PROTOCOLS,
@@ -26,8 +26,9 @@ from firewall.labels import (
 from firewall.model import Direction, NetworkInterface, RuleSet
 from firewall.nearest import Misses, PacketFields, packet_fields
 from firewall.rows import Judged, VerdictBatch
-from firewall.verdict import DIRECTIONS, FRAGMENT_INCOMPLETE, REASONS, Reason
+from firewall.verdict import DENY, DIRECTIONS, FRAGMENT_INCOMPLETE, REASONS, Reason
 from pcaps.batch import PacketBatch
+from pcaps.wire import TCP
 
 DAY = 86_400 * 10**9
 FAMILIES = {4: "IPv4", 6: "IPv6"}
@@ -52,6 +53,7 @@ class Sight:
     row: VerdictBatch  # one row, as its cells
     labels: Labels
     histories: Histories
+    refused: Refused
     acl: Alone | None  # network ACLs alone; None where the firewall reads none
     stateless: Alone | None  # the rules alone
 
@@ -184,6 +186,14 @@ class Sight:
     def history(self) -> History | None:
         """What is known of the connection that the packet found or came too late for."""
         return None if self.before is None else self.histories.of(int(self.row.eni), self.before.flow)
+
+    @cached_property
+    def refused_before(self) -> Refusal | None:
+        """The packet that tried to open the connection that this one belongs to, and was denied; None for a SYN."""
+        tcp = self.record["protocol"] == TCP and self.reason.verdict == DENY
+        if not tcp or self.entry_before is not None or opens(self.record["tcp_flags"]):
+            return None
+        return self.refused.before(self.record)
 
     def _connection(self, entry: Any) -> Connection | None:
         if entry is None or int(entry["use"]) == GONE:

@@ -153,7 +153,9 @@ def _mid_stream(sight: Sight) -> list[str]:
 def _no_syn(sight: Sight) -> str:
     if sight.entry_before is not None:
         return "The connection that it belonged to is gone from the table, see the lookup above."
-    return "The handshake of its connection was denied, or the capture does not hold it."
+    if sight.refused_before is not None:
+        return "Its connection never opened."
+    return "The capture holds no packet that opened its connection."
 
 
 def _bad_flags(sight: Sight) -> list[str]:

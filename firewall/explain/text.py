@@ -7,6 +7,7 @@ from firewall.explain.phases import TITLES, Admits, Choice, Explanation, Passage
 from firewall.explain.sight import DAY
 from firewall.labels import counted, printable, time_text
 
+CRAFTED = "crafted"  # the capture that crafted packets are of
 WIDTH = max(map(len, TITLES.values()))
 
 
@@ -29,8 +30,14 @@ def explanation_lines(explanation: Explanation) -> Iterator[Line]:
     """The packet, then its passages."""
     time = explanation.time
     when = f"at {time / 1e9:.6f} s" if 0 <= time < DAY else f"{time_text(time)} UTC"
-    yield Line(f"Packet {explanation.packet} of {explanation.capture}, {when}", "bold")
+    name = f"Packet {explanation.packet} of {explanation.capture}"
+    if explanation.capture == CRAFTED:
+        name = f"Crafted packet {explanation.packet}"
+    yield Line(f"{name}, {when}", "bold")
     yield Line(f"  {explanation.text}")
+    for passage in explanation.passages:
+        at = f" at {passage.eni}, {passage.direction}" if passage.direction else ""
+        yield Line(f"  {passage.verdict}{at}: {passage.reason}", VERDICT_STYLES[passage.verdict])
     several = len(explanation.passages) > 1
     number = 0
     for passage in explanation.passages:

@@ -75,7 +75,7 @@ def test_a_packet_whose_port_cannot_be_read_says_so() -> None:
 
 def test_an_interface_without_rules_is_told_so() -> None:
     found = miss([], asked("198.51.100.7"))
-    assert (found.rule, found.fails, found.text) == (None, (), "no ingress rule stands on eni-web")
+    assert (found.rule, found.fails, found.text) == (None, (), "eni-web has no ingress rule")
     assert found.addition_text == "tcp 443 from 198.51.100.7/32"
 
 
