@@ -18,7 +18,7 @@ Judge = Callable[[Any], Iterable[Mapping[str, Any]]]
 PASSING = ("ALLOW", "EXEMPT")
 
 
-class FirewallFilter(Drain):  # type: ignore[misc]  # scapy's pipes have no types
+class FirewallFilter(Drain):
     """Lets through, on its low side, what `judge` allows at every interface; the rest leaves on the high side.
 
     `judge` takes one scapy packet and gives verdict rows, as Firewall.judge does: the table goes on from packet

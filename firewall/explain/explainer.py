@@ -20,7 +20,7 @@ from firewall.explain.path import (
 )
 from firewall.explain.phases import Explanation, Passage, Phase
 from firewall.explain.rules import rules_phase
-from firewall.explain.sight import Alone, Sight, packet_text
+from firewall.explain.sight import Alone, Sight, packet_text, sentence
 from firewall.explain.stops import Stop, Stops, Target, stop_at
 from firewall.explain.table import story, table_phase
 from firewall.labels import Labels, counted
@@ -32,6 +32,7 @@ from firewall.verdict import (
     DENY,
     DIRECTIONS,
     DROPPED_AT_SENDER,
+    EXEMPT,
     NO_EGRESS_RULE,
     NO_INGRESS_RULE,
     REASONS,
@@ -165,24 +166,30 @@ class Explainer:
             ct_state=CT_STATES[int(row.ct_state)],
             flow=int(row.flow) or None,
             rule=sight.rule,
-            phases=_phases(sight),
+            phases=_phases(sight, first=number == 0),
             closest="" if miss is None else miss.text,
             addition="" if miss is None else miss.addition_text,
+            group="" if miss is None or miss.addition is None else miss.addition.group_id,
             choices=choices(sight),
         )
 
     def _miss(self, sight: Sight) -> Miss | None:
-        if int(sight.row.reason) not in BY_RULE or sight.eni is None or sight.refused_before is not None:
-            return None  # of a connection that was refused, its first packet is the one to ask about
+        if int(sight.row.reason) not in BY_RULE or sight.eni is None:
+            return None
+        if sight.refused_before is not None or sight.is_late_reply:
+            return None  # no rule is missing: its connection was refused before, or is gone
         return sight.misses.nearest(sight.eni, sight.direction, sight.fields)
 
 
-def _phases(sight: Sight) -> tuple[Phase, ...]:
-    """The phases in the order that the packet passes them, up to the one that ends its way."""
+def _phases(sight: Sight, *, first: bool) -> tuple[Phase, ...]:
+    """The phases in the order that the packet passes them, up to the one that ends its way.
+
+    What was read is told once, at the `first` interface.
+    """
     last = stops_before(sight)
     inbound = sight.incoming
     way = [
-        read_phase,
+        *([read_phase] if first else []),
         interface_phase,
         exempt_phase,
         check_phase,
@@ -205,11 +212,12 @@ def _phases(sight: Sight) -> tuple[Phase, ...]:
 def verdict_phase(sight: Sight) -> Phase:
     """Verdict and reason, what the reason means, and the story behind it."""
     reason = sight.reason
-    lines = [f"{reason.meaning[0].upper()}{reason.meaning[1:]}."]
+    lines = [sentence(reason.meaning)]
     if int(sight.row.reason) == DROPPED_AT_SENDER:
         lines.append(sender_line(sight))
     lines += story(sight) + _belongs(sight)
     by = f" by {sight.rule}" if sight.rule and reason.verdict == ALLOW else ""
+    by = f" ({sight.rule.removeprefix('exempt:')})" if reason.verdict == EXEMPT else by
     return Phase("verdict", f"{VERDICTS[reason.verdict]} {reason.word}{by}", tuple(lines))
 
 

@@ -88,6 +88,7 @@ class Passage:
     phases: tuple[Phase, ...]
     closest: str = ""
     addition: str = ""
+    group: str = ""  # that `addition` would be added to
     admits: Admits | None = None
     choices: tuple[Choice, ...] = ()
 

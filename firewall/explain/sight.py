@@ -177,6 +177,11 @@ class Sight:
         """True if the entry was there, but its time was over."""
         return self.before is not None and self.before.expires <= self.now
 
+    @property
+    def is_late_reply(self) -> bool:
+        """True for a packet against the direction in which a connection was opened that has timed out."""
+        return self.timed_out and self.before is not None and self.src != self.before.src and not self.which
+
     @cached_property
     def held(self) -> Connection | None:
         """The entry that the packet finds."""
@@ -245,9 +250,17 @@ def end_text(record: Any, end: str) -> str:
     return endpoint(address_of(record, end), int(record["protocol"]), int(record[f"{end}_port"]))
 
 
-def when_text(nanoseconds: int) -> str:
-    """The time of day (UTC); seconds where there is no date, as of crafted packets."""
-    return f"{nanoseconds / 1e9:.6f} s" if 0 <= nanoseconds < DAY else time_text(nanoseconds)[11:]
+def when_text(nanoseconds: int, now: int) -> str:
+    """The time of day (UTC), the date too where it is not that of `now`; seconds where there is no date."""
+    if 0 <= now < DAY:
+        return f"{nanoseconds / 1e9:.6f} s"  # crafted packets count from 0
+    text = time_text(nanoseconds)
+    return text[11:] if text[:10] == time_text(now)[:10] else text
+
+
+def sentence(text: str) -> str:
+    """With a capital letter and a full stop."""
+    return f"{text[:1].upper()}{text[1:]}."
 
 
 # --- entries -------------------------------------------------------------------------------------------

@@ -71,7 +71,7 @@ def _who(sight: Sight, connection: Connection) -> str:
     history = sight.histories.of(int(sight.row.eni), connection.flow)
     by = ""
     if history is not None:
-        by = f" by {sight.packet_name(history.first)} at {when_text(history.first.time)}"
+        by = f" by {sight.packet_name(history.first)} at {when_text(history.first.time, sight.now)}"
     under = f" under {connection.rule}" if connection.rule else ""
     return f"Flow {connection.flow} is {opener_text(connection)}, opened{by}{under}."
 
@@ -108,7 +108,7 @@ def _opened(sight: Sight) -> list[str]:
 
 def _until(sight: Sight, after: Connection) -> str:
     left = duration_text(after.expires - sight.now)
-    return f"Without another packet the entry times out at {when_text(after.expires)}, in {left}."
+    return f"Without another packet the entry times out at {when_text(after.expires, sight.now)}, in {left}."
 
 
 def _late(sight: Sight, before: Connection) -> list[str]:
@@ -125,7 +125,7 @@ def _late(sight: Sight, before: Connection) -> list[str]:
     return [
         _who(sight, before),
         *closed,
-        f"It timed out at {when_text(before.expires)}, {late} before this packet.{last}",
+        f"It timed out at {when_text(before.expires, sight.now)}, {late} before this packet.{last}",
     ]
 
 
