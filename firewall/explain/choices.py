@@ -1,7 +1,8 @@
 """The choices that decided a verdict where AWS says nothing, and the setting that chooses otherwise."""
 
-from conntrack.timeouts import SWITCHES
+from conntrack.timeouts import NS, SWITCHES
 from firewall.choices import CHOICES, IDLE_TIMES
+from firewall.choices import Choice as ChoiceRow
 from firewall.explain.phases import Choice
 from firewall.explain.sight import Sight
 from firewall.verdict import ESTABLISHED, NO_EGRESS_RULE, NO_INGRESS_RULE
@@ -16,13 +17,17 @@ def choices(sight: Sight) -> tuple[Choice, ...]:
     firewall = sight.firewall
     if firewall.profile != "aws" or firewall.reading.code != 0:
         return ()
-    decided = [
-        choice for choice in CHOICES if bool(choice.decided(sight.one)[0]) or _decided_before(choice.name, sight)
-    ]
+    decided = [choice for choice in CHOICES if _decided(choice, sight)]
     return tuple(
         Choice(choice.name, choice.chosen, _setting(sight, choice.switch), other_setting(sight, choice.switch))
         for choice in decided
     )
+
+
+def _decided(choice: ChoiceRow, sight: Sight) -> bool:
+    if choice.name == IDLE_TIMES and _documented(sight):
+        return False
+    return bool(choice.decided(sight.one)[0]) or _decided_before(choice.name, sight)
 
 
 def _decided_before(name: str, sight: Sight) -> bool:
@@ -32,6 +37,15 @@ def _decided_before(name: str, sight: Sight) -> bool:
         return history is not None and history.midway and int(sight.row.reason) == ESTABLISHED
     late = int(sight.row.reason) in (NO_INGRESS_RULE, NO_EGRESS_RULE) and sight.timed_out
     return name == IDLE_TIMES and late and int(sight.record["protocol"]) in (TCP, ICMP, ICMPV6)
+
+
+def _documented(sight: Sight) -> bool:
+    """Whether the entry lived as long as AWS says: an established connection's timeout it does document."""
+    before, history = sight.before, sight.history
+    if before is None or history is None or before.tcp_state != "ESTABLISHED":
+        return False
+    seconds = int(sight.firewall.settings["tcp_timeout_established"])
+    return before.expires - history.last.time == seconds * NS
 
 
 def _setting(sight: Sight, switch: str) -> str:

@@ -227,9 +227,7 @@ def _belongs(sight: Sight) -> list[str]:
     if before is None:
         return []
     name = sight.packet_name(before.at)
-    return [
-        f"Its connection was refused before: {name} is {before.reason}. Ask about that one (--packet {before.at.frame})."
-    ]
+    return [f"Its connection was refused before: {name} is {before.reason}. That is the one to ask about."]
 
 
 def _missing(stops: Stops) -> str:

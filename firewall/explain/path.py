@@ -159,7 +159,7 @@ def exempt_phase(sight: Sight) -> Phase:
         lines = [f"Security groups and network ACLs do not filter {service}.", *sources]
         return Phase("exempt", service, tuple(lines))
     line = (
-        f"The other end, {sight.peer}, is none of the services that AWS never filters (DHCP, its DNS, metadata, time)."
+        f"{sight.peer} is not one of the services that AWS never filters: DHCP, its DNS, metadata, time and the like."
     )
     return Phase("exempt", "no", (line,))
 

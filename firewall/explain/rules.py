@@ -12,6 +12,7 @@ from firewall.policy import attached_rules
 from firewall.verdict import (
     ALLOW,
     ESTABLISHED,
+    FRAGMENT_INCOMPLETE,
     NACL_EGRESS,
     NO_EGRESS_RULE,
     NO_INGRESS_RULE,
@@ -137,6 +138,8 @@ def shown(candidates: Sequence[Candidate]) -> list[str]:
 
 def _not_asked(sight: Sight) -> Phase:
     reason = int(sight.row.reason)
+    if reason == FRAGMENT_INCOMPLETE:
+        return Phase("rules", "not asked", ("Rules judge whole datagrams.",))
     if reason == RELATED:
         return Phase("rules", "not asked", ("The error passes with the connection that it is about.",))
     held = sight.held

@@ -79,7 +79,7 @@ class _Teller:
                 *lines,
                 "The rules leave it untracked: they judged every packet of it, and there is no entry to expire.",
             ]
-        when = when_text(end.expires)
+        when = when_text(end.expires, life.now)
         if end.fate is Fate.HELD:
             left = duration_text(end.expires - life.now)
             lines.append(

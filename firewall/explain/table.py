@@ -6,7 +6,7 @@ from conntrack.table import GONE
 from conntrack.tcp import ENDED
 from firewall.connections import Connection
 from firewall.explain.phases import Phase
-from firewall.explain.sight import Sight, address_of, opener_text, tuple_text, when_text
+from firewall.explain.sight import Sight, address_of, opener_text, sentence, tuple_text, when_text
 from firewall.explain.window import window_misses
 from firewall.labels import ICMP_PROTOCOLS, counted, duration_text, flags_text
 from firewall.life import cause, state_word
@@ -17,9 +17,11 @@ from firewall.verdict import (
     ICMP_UNRELATED,
     INVALID_STATE,
     MID_STREAM,
+    NO_EGRESS_RULE,
+    NO_INGRESS_RULE,
     OUT_OF_WINDOW,
     TABLE_FULL,
-    UNTRACKED_DROPPED,
+    UNDECIDABLE,
 )
 from pcaps.wire import SYN, TCP
 
@@ -51,8 +53,8 @@ def _quotes(sight: Sight) -> str:
 def _nothing(sight: Sight) -> str:
     if int(sight.row.ct_state) == UNTRACKED and sight.after is None:
         return "Linux keeps no state for this kind of packet."
-    ends = f"{sight.src} and {sight.dst}"
-    return f"The table of this interface holds no such connection between {ends}."
+    between = "" if sight.which else f" between {sight.src} and {sight.dst}"
+    return f"The table of this interface holds no such connection{between}."
 
 
 def _gone(sight: Sight) -> list[str]:
@@ -80,7 +82,7 @@ def _found(sight: Sight, held: Connection) -> list[str]:
     after = sight.after
     lines = [_who(sight, held)]
     if not held.tracked:
-        return [*lines, "The rules leave it untracked: there is no entry to lean on, and each packet meets the rules."]
+        return [*lines, "AWS does not track it: there is no entry to lean on, and each packet meets the rules."]
     history = sight.history
     if history is not None and history.closing is not None and state_word(held) in ENDED:
         lines.append(f"{sight.packet_name(history.closing).capitalize()} closed it ({state_word(held)}).")
@@ -102,7 +104,10 @@ def _opened(sight: Sight) -> list[str]:
     if sight.before is not None and sight.before.flow == after.flow:
         return []
     if not after.tracked:
-        return [f"It opens flow {after.flow}, which the rules leave untracked: each packet of it will meet the rules."]
+        return [
+            f"It opens flow {after.flow}, which AWS does not track: rules open both directions to anywhere.",
+            "There is no entry to lean on: each packet of it meets the rules.",
+        ]
     return [f"It opens flow {after.flow} in state {state_word(after)}.", _until(sight, after)]
 
 
@@ -113,26 +118,24 @@ def _until(sight: Sight, after: Connection) -> str:
 
 def _late(sight: Sight, before: Connection) -> list[str]:
     history = sight.history
-    last = ""
+    last = []
     if history is not None:
         idle = duration_text(before.expires - history.last.time)
-        last = f" Its last packet was {sight.packet_name(history.last)}; it may idle for {idle}"
-        last += f" in state {state_word(before)}." if state_word(before) else "."
+        name, state = sight.packet_name(history.last), state_word(before)
+        last = [f"Its last packet was {name}; in state {state} it lives {idle} without another."]
     late = duration_text(sight.now - before.expires)
     closed = []
     if history is not None and history.closing is not None and state_word(before) in ENDED:
         closed = [f"{sight.packet_name(history.closing).capitalize()} had closed it ({state_word(before)})."]
-    return [
-        _who(sight, before),
-        *closed,
-        f"It timed out at {when_text(before.expires, sight.now)}, {late} before this packet.{last}",
-    ]
+    when = f"It timed out at {when_text(before.expires, sight.now)}, {late} before this packet."
+    return [_who(sight, before), *closed, when, *last]
 
 
 def why(sight: Sight) -> str:
     """Why the entry's state is what it is now: the row of the transition table, or the reason's meaning."""
     reply = bool(sight.held is not None and sight.src != sight.held.src)
-    return cause(sight.record, reply, sight.row, sight.held, sight.after)
+    text = cause(sight.record, reply, sight.row, sight.held, sight.after)
+    return text.removeprefix(f"{sight.reason.meaning}: ")
 
 
 # --- the story of a deny by state ------------------------------------------------------------------------
@@ -168,7 +171,7 @@ def _invalid_state(sight: Sight) -> list[str]:
         return [_unasked(sight)]
     if sight.held is None:
         return ["It answers a connection that the table does not hold."]
-    return [f"{why(sight).capitalize()}."] if int(sight.record["protocol"]) == TCP else []
+    return [sentence(f"{why(sight)}: in state {state_word(sight.held)} Linux has no place for it")]
 
 
 def _unasked(sight: Sight) -> str:
@@ -218,8 +221,15 @@ def _expired(sight: Sight) -> list[str]:
     return [f"No notice is sent when an entry times out; {opens} would start over, keep-alives would have kept it."]
 
 
-def _not_tracked(_: Sight) -> list[str]:
-    return ["Linux marks it UNTRACKED, and the policy drops what it does not track."]
+def _undecidable(_: Sight) -> list[str]:
+    return ["Add the interfaces that have the group, or the list's entries, to the rule files: then it can be judged."]
+
+
+def _late_reply(sight: Sight) -> list[str]:
+    """A packet that would have passed with its connection."""
+    if not sight.is_late_reply or sight.before is None:
+        return []
+    return [f"No rule is missing: it is a late answer in flow {sight.before.flow}, and passes while that entry lives."]
 
 
 STORIES = {
@@ -231,7 +241,9 @@ STORIES = {
     ICMP_UNRELATED: _unrelated,
     FRAGMENT_INCOMPLETE: _fragment,
     TABLE_FULL: _full,
-    UNTRACKED_DROPPED: _not_tracked,
+    UNDECIDABLE: _undecidable,
+    NO_INGRESS_RULE: _late_reply,
+    NO_EGRESS_RULE: _late_reply,
 }
 
 

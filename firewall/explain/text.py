@@ -66,29 +66,31 @@ def verdict_notes(passage: Passage) -> list[str]:
     """What stands below a verdict: the nearest miss, and the choices that decided it."""
     notes = []
     if passage.closest:
-        notes.append(f"{passage.closest[:1].upper()}{passage.closest[1:]}.")
+        notes.append(f"{passage.closest.replace('closest', 'Closest', 1)}.")
     if passage.addition:
-        notes.append(f"A rule {passage.addition} would admit {admits_text(passage.admits)}.")
-    return notes + [choice_text(choice, passage) for choice in passage.choices]
+        to = f"{passage.group}'s {passage.direction} rules"
+        notes.append(f"Adding {passage.addition} to {to} would admit {admits_text(passage.admits)}.")
+    return notes + [line for choice in passage.choices for line in choice_lines(choice, passage)]
 
 
 def admits_text(admits: Admits | None) -> str:
-    """`it: 3 connections, 214 packets of this capture (by a replay with that rule)`."""
+    """`3 connections, 214 packets of this capture (counted by a replay)`."""
     if admits is None:
         return "it"
     if not admits.packets:
-        return "nothing more: something else denies this packet too (by a replay with that rule)"
+        return "nothing: something else denies this packet too (found by a replay)"
     connections, packets = counted(admits.connections, "connection"), counted(admits.packets, "packet")
-    return f"{connections}, {packets} of this capture (by a replay with that rule)"
+    return f"{connections}, {packets} of this capture (counted by a replay)"
 
 
-def choice_text(choice: Choice, passage: Passage) -> str:
+def choice_lines(choice: Choice, passage: Passage) -> list[str]:
     """A choice that AWS does not document, and what the other one would say."""
-    text = f"AWS does not document this; chosen: {choice.chosen}{f' ({choice.setting})' if choice.setting else ''}."
+    now = f" ({choice.setting})" if choice.setting else ""
+    text = f"AWS does not document this; eniwall chooses: {choice.chosen}{now}."
     if choice.verdict is None:
-        return text
+        return [text]
     said = f"{choice.verdict} {choice.reason}"
     if (choice.verdict, choice.reason) == (passage.verdict, passage.reason):
-        return f"{text} With {choice.other} the verdict stays {said}."
+        return [text, f"With --set {choice.other} it stays {said}."]
     flips = "the verdict flips to" if choice.verdict != passage.verdict else "the reason becomes"
-    return f"{text} With {choice.other} {flips} {said}."
+    return [text, f"With --set {choice.other} {flips} {said}."]

@@ -150,8 +150,10 @@ CASES = (
         "expired",
         ("expired",),
         WEB_RULES,
-        crafted(*handshake(), tcp(WEB, CLIENT, 80, 40000, "PA", ", seq=5001, ack=1001", time="500"))
-        + ("--set", "tcp_timeout_established=350", "--set", "tcp_loose=0"),
+        (
+            *("--set", "tcp_timeout_established=350", "--set", "tcp_loose=0"),
+            *crafted(*handshake(), tcp(WEB, CLIENT, 80, 40000, "PA", ", seq=5001, ack=1001", time="500")),
+        ),
     ),
     Case(
         "icmp-unrelated",
@@ -169,7 +171,7 @@ CASES = (
         "table-full",
         ("table-full",),
         WEB_RULES,
-        crafted(tcp(CLIENT, WEB, 40000, 80, "S"), tcp(CLIENT, WEB, 40001, 80, "S")) + ("--set", "max=1"),
+        ("--set", "max=1", *crafted(tcp(CLIENT, WEB, 40000, 80, "S"), tcp(CLIENT, WEB, 40001, 80, "S"))),
     ),
     Case("nacl-ingress", ("nacl-ingress",), GUARDED, crafted(tcp(OTHER, WEB, 40000, 80, "S"))),
     Case(
