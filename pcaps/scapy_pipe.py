@@ -2,7 +2,7 @@
 # This module and pcaps/craft.py alone import scapy, which is GPL-2.0-only; the rest of the project is MIT.
 """A drain for scapy's pipes (scapy.pipetool): packets that a judge lets through go on, the others go up or nowhere.
 
-source = CLFeeder()
+source = CLIFeeder()
 drain = FirewallFilter(Firewall.from_file("web.yaml").judge)
 sink = ListSink()
 source > drain > sink
@@ -22,7 +22,7 @@ class FirewallFilter(Drain):
     """Lets through, on its low side, what `judge` allows at every interface; the rest leaves on the high side.
 
     `judge` takes one scapy packet and gives verdict rows, as Firewall.judge does: the table goes on from packet
-    to packet. `rows` has the rows of the latest packet. Packets pass from both sides of the source to be judged.
+    to packet. `rows` has the rows of the latest packet. What comes in on the high side is judged too.
     """
 
     def __init__(self, judge: Judge, name: str | None = None) -> None:
