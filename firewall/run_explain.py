@@ -110,14 +110,16 @@ def run_explain(inputs: Inputs, asked: Asked, version: str) -> Explained:
                 denials.add(judged)
         firewall = firewall.again()
     with reopen(firewall) as capture:
-        wanted = _wanted(asked, denials, capture, crafted=bool(inputs.crafted))
+        asked_for = _wanted(asked, denials, capture, crafted=bool(inputs.crafted))
+        wanted = sorted(asked_for)
         found = _explained(firewall, capture, wanted)
         captures, warnings = Labels.of(firewall, capture.names).captures, _warnings(firewall, capture)
     explainer, explanations = found
     if not asked.quick and STANDARD_INPUT not in inputs.captures and explanations:
         explanations = with_replays(explanations, wanted, explainer.misses, firewall, reopen)
     more = {kind.first: kind.rows - 1 for kind in denials.kinds.values()}
-    explanations = [replace(each, more=more.get(target, 0)) for each, target in zip(explanations, wanted, strict=True)]
+    by_target = dict(zip(wanted, explanations, strict=True))
+    explanations = [replace(by_target[target], more=more.get(target, 0)) for target in asked_for]
     return Explained(
         version,
         captures,
@@ -135,7 +137,7 @@ def _explained(firewall: Firewall, capture: Capture, wanted: Sequence[Target]) -
     if not wanted:
         return explainer, []
     with closing(explainer.of_capture(capture, wanted)) as explanations:
-        return explainer, list(explanations)
+        return explainer, list(explanations)  # in the capture's order
 
 
 def _check(inputs: Inputs, asked: Asked) -> None:
@@ -154,7 +156,7 @@ def _wanted(asked: Asked, denials: Denials, capture: Capture, *, crafted: bool) 
     """The packets to explain, in order: frames are those of the last capture named."""
     last = len(capture.names) - 1
     if asked.denied:
-        return sorted(kind.first for kind in list(denials.kinds.values())[: asked.first])
+        return [kind.first for kind in denials.causes_first(asked.first)]
     if asked.packet is not None:
         return [(last, asked.packet)]
     return [(last, _crafted_packets(capture))] if crafted else []

@@ -31,7 +31,7 @@ from firewall.commands.words import explaining
     type=click.IntRange(min=1),
     default=5,
     show_default=True,
-    help="With --denied: so many kinds, in the capture's order.",
+    help="With --denied: so many kinds, those first that open connections.",
 )
 @click.option(
     "--after",

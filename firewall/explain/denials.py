@@ -14,6 +14,7 @@ from firewall.explain.stops import Target
 from firewall.labels import ICMP_PROTOCOLS
 from firewall.rows import Judged
 from firewall.verdict import DENY
+from pcaps.batch import PacketBatch
 from pcaps.wire import ACK, SYN, TCP
 
 MOST_KINDS = 10_000  # a scan of all ports must not fill the memory
@@ -22,10 +23,11 @@ NO_PORT = -1
 
 @dataclass(slots=True)
 class Kind:
-    """How many rows are denied alike, and the first of them."""
+    """How many rows are denied alike, and the first of them; `follows`: that one is TCP, but no SYN."""
 
     rows: int
     first: Target
+    follows: bool
 
 
 class Denials:
@@ -54,7 +56,15 @@ class Denials:
                 self.kinds[key].rows += int(counts[place])
             elif len(self.kinds) < self._most:
                 target = int(packets.capture[packet]), int(packets.frame[packet])
-                self.kinds[key] = Kind(int(counts[place]), target)
+                self.kinds[key] = Kind(int(counts[place]), target, _follows(packets, int(packet)))
+
+    def causes_first(self, count: int) -> list[Kind]:
+        """So many kinds: those that open connections in the capture's order, then those that follow on others."""
+        return sorted(self.kinds.values(), key=lambda kind: kind.follows)[:count]
+
+
+def _follows(packets: PacketBatch, row: int) -> bool:
+    return bool(packets.protocol[row] == TCP and (packets.tcp_flags[row] & (SYN | ACK)) != SYN)
 
 
 def _services(judged: Judged, rows: NDArray[np.intp]) -> NDArray[np.int64]:

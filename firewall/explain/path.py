@@ -124,7 +124,7 @@ def _told_by(sight: Sight) -> str:
         if mac == int(eni.mac.replace(":", ""), 16):
             return f"The {end} MAC address {eni.mac} is {name}'s."
     if _addressed(sight):
-        return f"The {end} {sight.own} is an address of {name}."
+        return f"The {end} {sight.own} is {'the interface' if sight.own == name else f'an address of {name}'}."
     if sight.stop.packets.inner is not None:
         return f"Traffic mirroring copied it at {name}.{_way(sight)}"
     return f"The capture says that it was seen at {name}."

@@ -150,15 +150,15 @@ def _mid_stream(sight: Sight) -> list[str]:
     flags = flags_text(TCP, int(sight.record["tcp_flags"]))
     loose = sight.firewall.settings["tcp_loose"]
     opens = "Only a SYN opens a connection" if loose == "0" else "Only a SYN, or a bare ACK, opens a connection"
-    return [f"{opens} (tcp_loose={loose}); this packet has {flags}.", _no_syn(sight)]
+    return [f"{opens} (tcp_loose={loose}); this packet has {flags}.", *_no_syn(sight)]
 
 
-def _no_syn(sight: Sight) -> str:
+def _no_syn(sight: Sight) -> list[str]:
     if sight.entry_before is not None:
-        return "The connection that it belonged to is gone from the table, see the lookup above."
+        return ["The connection that it belonged to is gone from the table, see the lookup above."]
     if sight.refused_before is not None:
-        return "Its connection never opened."
-    return "The capture holds no packet that opened its connection."
+        return []  # which is told for every reason
+    return ["The capture holds no packet that opened its connection."]
 
 
 def _bad_flags(sight: Sight) -> list[str]:
