@@ -17,10 +17,10 @@ SECONDS = 60
 INSTALLED = .venv/.installed
 INSTALLED_DEV = .venv/.installed-dev
 
-.PHONY: help demo test lint format docs netfilter bench samples coverage fuzz clean distclean
+.PHONY: help demo test lint format docs update-gold netfilter bench samples coverage fuzz clean distclean
 
 help:  ## print this list (the default)
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
 demo: $(INSTALLED)  ## replay a recorded capture through security groups
 	$(BIN)/eniwall replay pcaps/samples/web-http.pcap --rules pcaps/samples/web-http.yaml
@@ -41,6 +41,9 @@ format: $(INSTALLED_DEV)  ## format the code and mend what ruff can mend
 
 docs: $(INSTALLED_DEV)  ## make the generated documents again
 	$(BIN)/python -m docs.generate
+
+update-gold: $(INSTALLED_DEV)  ## take what `eniwall explain` prints now as gold; read the diff before committing
+	ENIWALL_UPDATE_GOLD=1 $(PYTEST) -q tests/firewall/test_explain_gold.py
 
 netfilter: $(INSTALLED_DEV)  ## compare 200,000 random packets with the running kernel (root, Linux)
 	$(BIN)/python -m tests.netfilter.run --packets 200000
