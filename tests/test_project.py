@@ -108,7 +108,7 @@ def test_a_module_that_imports_scapy_names_its_licence(importer: str) -> None:
     assert "GPL-2.0-only" in text(ROOT / importer)[:1000]
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["replay", "--help"]], ids=" ".join)
+@pytest.mark.parametrize("arguments", [["--help"], ["replay", "--help"], ["explain", "--help"]], ids=" ".join)
 def test_help_loads_nothing_heavy(arguments: list[str]) -> None:
     program = (
         "import atexit, sys\n"

@@ -73,6 +73,13 @@ def test_a_packet_whose_port_cannot_be_read_says_so() -> None:
     assert found.addition_text == "tcp from 198.51.100.7/32"
 
 
+def test_linux_reads_the_ports_of_other_protocols_too() -> None:
+    rules = web(replace(tcp(2905, "10.0.1.0/24"), protocol=132))
+    asks = asked("10.0.1.9", 3868, 132)
+    assert nearest(rules, WEB, "ingress", asks, "linux").text.endswith("fails on port only (3868)")
+    assert nearest(rules, WEB, "ingress", asks, "aws").fails == ()
+
+
 def test_an_interface_without_rules_is_told_so() -> None:
     found = miss([], asked("198.51.100.7"))
     assert (found.rule, found.fails, found.text) == (None, (), "eni-web has no ingress rule")
