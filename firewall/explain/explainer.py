@@ -41,8 +41,6 @@ from firewall.verdict import (
 from pcaps.capture import Capture, frames_batch
 
 BY_RULE = (NO_INGRESS_RULE, NO_EGRESS_RULE)
-#: The rule that would admit a packet, by its explanation, interface and direction.
-Misses = dict[tuple[int, int], Miss]
 
 
 class Explainer:
@@ -58,7 +56,7 @@ class Explainer:
         self.labels = Labels.of(firewall, self.names)
         self.histories = Histories(len(firewall.interfaces))
         self.refused = Refused()
-        self.misses: Misses = {}
+        self.misses: dict[tuple[int, int], Miss] = {}
         self._made = 0
         self._readings: dict[tuple[int, str], Firewall] = {}
 

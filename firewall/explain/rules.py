@@ -6,7 +6,7 @@ from conntrack.states import CT_STATES, NEW, UNTRACKED
 from firewall.explain.phases import Candidate, Phase
 from firewall.explain.sight import Sight
 from firewall.labels import counted, rule_text
-from firewall.model import GroupPeer, NetworkAclEntry, PrefixListPeer, Rule, UnknownPeer
+from firewall.model import NetworkAclEntry, Rule
 from firewall.nearest import PORT, PROTOCOL, TYPE, Field
 from firewall.policy import attached_rules
 from firewall.verdict import (
@@ -32,11 +32,7 @@ MET_RULES = (RULE, UNTRACKED_REASON, NO_INGRESS_RULE, NO_EGRESS_RULE, TABLE_FULL
 def beside(sight: Sight, rule: Rule | NetworkAclEntry, *, decides: bool) -> Candidate:
     """A rule or an entry beside the packet."""
     action = rule.action if isinstance(rule, NetworkAclEntry) else "allow"
-    peer = rule.peer
-    text = rule_text(rule)
-    if isinstance(peer, PrefixListPeer | GroupPeer | UnknownPeer):
-        text = text.replace("prefix list ", "list ")
-    return Candidate(rule.name, text, action, sight.misses.fields(rule, sight.fields), decides)
+    return Candidate(rule.name, rule_text(rule), action, sight.misses.fields(rule, sight.fields), decides)
 
 
 def listed(candidates: Iterable[Candidate]) -> list[str]:

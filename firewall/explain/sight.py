@@ -17,7 +17,6 @@ from firewall.labels import (
     ICMP_PROTOCOLS,
     Labels,
     address_text,
-    endpoint,
     flags_text,
     flow_text,
     protocol_word,
@@ -243,11 +242,6 @@ def opener_text(connection: Connection) -> str:
     """The tuple of a connection's first packet."""
     flow = connection
     return flow_text(flow.src, flow.dst, flow.protocol, flow.src_port, flow.dst_port)
-
-
-def end_text(record: Any, end: str) -> str:
-    """`10.0.1.10:80`."""
-    return endpoint(address_of(record, end), int(record["protocol"]), int(record[f"{end}_port"]))
 
 
 def when_text(nanoseconds: int, now: int) -> str:

@@ -1,7 +1,7 @@
 """What the connection table had to do with a packet, and the story behind what its state denies."""
 
 from conntrack.icmp import QUERIES
-from conntrack.states import CT_STATES, INVALID, NO_STATE, UNTRACKED
+from conntrack.states import NO_STATE, UNTRACKED
 from conntrack.table import GONE
 from conntrack.tcp import ENDED
 from firewall.connections import Connection
@@ -85,7 +85,7 @@ def _found(sight: Sight, held: Connection) -> list[str]:
         return [*lines, "AWS does not track it: there is no entry to lean on, and each packet meets the rules."]
     history = sight.history
     if history is not None and history.closing is not None and state_word(held) in ENDED:
-        lines.append(f"{sight.packet_name(history.closing).capitalize()} closed it ({state_word(held)}).")
+        lines.append(sentence(f"{sight.packet_name(history.closing)} closed it ({state_word(held)})"))
     if after is None or after.flow != held.flow:
         return [*lines, "This packet ended it.", *_opened(sight)]
     old, new = state_word(held), state_word(after)
@@ -126,7 +126,7 @@ def _late(sight: Sight, before: Connection) -> list[str]:
     late = duration_text(sight.now - before.expires)
     closed = []
     if history is not None and history.closing is not None and state_word(before) in ENDED:
-        closed = [f"{sight.packet_name(history.closing).capitalize()} had closed it ({state_word(before)})."]
+        closed = [sentence(f"{sight.packet_name(history.closing)} had closed it ({state_word(before)})")]
     when = f"It timed out at {when_text(before.expires, sight.now)}, {late} before this packet."
     return [_who(sight, before), *closed, when, *last]
 
@@ -245,9 +245,3 @@ STORIES = {
     NO_INGRESS_RULE: _late_reply,
     NO_EGRESS_RULE: _late_reply,
 }
-
-
-def tracker_line(sight: Sight) -> str:
-    """The tracker's own word for the packet."""
-    ct_state = int(sight.row.ct_state)
-    return f"The tracker calls the packet {CT_STATES[ct_state]}." if ct_state not in (NO_STATE, INVALID) else ""
