@@ -20,7 +20,7 @@ INSTALLED_DEV = .venv/.installed-dev
 .PHONY: help demo test lint format docs update-gold netfilter bench samples coverage fuzz clean distclean
 
 help:  ## print this list (the default)
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
 demo: $(INSTALLED)  ## replay a recorded capture through security groups
 	$(BIN)/eniwall replay pcaps/samples/web-http.pcap --rules pcaps/samples/web-http.yaml

@@ -5,20 +5,30 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from firewall.connections import Connection
-    from firewall.engine import Firewall
     from firewall.errors import EniwallError, RuleFileError, UsageError
+    from firewall.explain.phases import Explanation, Passage, Phase
+    from firewall.face import Firewall
+    from pcaps.scapy_pipe import FirewallFilter
 
 _HOMES = {  # loaded when first asked for: numpy and the kernels take their time
     "Connection": "firewall.connections",
     "EniwallError": "firewall.errors",
-    "Firewall": "firewall.engine",
+    "Explanation": "firewall.explain.phases",
+    "Firewall": "firewall.face",
+    "FirewallFilter": "pcaps.scapy_pipe",
+    "Passage": "firewall.explain.phases",
+    "Phase": "firewall.explain.phases",
     "RuleFileError": "firewall.errors",
     "UsageError": "firewall.errors",
 }
 __all__ = [
     "Connection",
     "EniwallError",
+    "Explanation",
     "Firewall",
+    "FirewallFilter",
+    "Passage",
+    "Phase",
     "RuleFileError",
     "UsageError",
 ]

@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 import click
 
 from firewall.commands.annotate import annotate
+from firewall.commands.explain import explain
 from firewall.commands.flowlog import flowlog
 from firewall.commands.output import (
     check_outputs,
@@ -225,6 +226,7 @@ def rules(
 
 
 cli.add_command(annotate)
+cli.add_command(explain)
 cli.add_command(report)
 cli.add_command(flowlog)
 cli.add_command(watch)

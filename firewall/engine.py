@@ -1,17 +1,19 @@
 """Firewall: security groups, a connection table, and a verdict for every packet."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from copy import copy, deepcopy
 from functools import partial
 from itertools import islice
 from typing import Any, NamedTuple, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from conntrack.fragments import MAX_HELD_BYTES, NOWHERE, Gathered, Reassembly
 from conntrack.keys import make_keys
 from conntrack.table import CLOCK, KEY, LATE, LIVE, USED, FlowTable, grown, new_table, room
 from conntrack.timeouts import SETTINGS, SettingError, effective, settings
-from firewall.changes import Event, Phase, phases
+from firewall.changes import Event, Phase, authorize, phases
 from firewall.choices import CHOICES, count_choices, told
 from firewall.connections import Connection, read_connection
 from firewall.errors import UsageError
@@ -77,10 +79,10 @@ def own_timeouts(eni: NetworkInterface) -> dict[str, int]:
 class Firewall:
     """The security groups of some interfaces, and the connections that they let in so far.
 
-    Attributes: `rule_set`; `interfaces`, which the verdict columns index, as they index `rules` and
-    behind them `acl_entries`; `profile` and `settings` (every timeout in seconds and every switch by
-    name); `assumptions`, what was chosen where AWS is silent; `timeline`, the changes of the rules;
-    `warnings`, which grow while packets are judged.
+    Attributes: `rule_set`, and what events made of it by now (`in_force`); `interfaces`, which the verdict
+    columns index, as they index `rules` and behind them `acl_entries`; `profile` and `settings` (every
+    timeout in seconds and every switch by name); `assumptions`, what was chosen where AWS is silent;
+    `timeline`, the changes of the rules; `warnings`, which grow while packets are judged.
     """
 
     def __init__(
@@ -103,7 +105,9 @@ class Firewall:
         """
         self.profile = profile
         self.reading = READINGS[reading]
-        self._given = frozenset(settings or {})
+        self._reading = reading
+        self._again = rule_set, tuple(enis), tuple(events)
+        self._given = dict(settings or {})
         self.files: tuple[str, ...] = ()
         allowance = {"max": str(rule_set.allowance)} if profile == "aws" and rule_set.allowance is not None else {}
         try:
@@ -117,7 +121,7 @@ class Firewall:
         owners = {name: chosen_interfaces(rule_set, [word])[0].interface_id for name, word in bound.items()}
         numbers = {eni.interface_id: index for index, eni in enumerate(self.interfaces)}
         self.places = Places(self.interfaces, {name: numbers[owner] for name, owner in owners.items()}, tunnel)
-        later = phases(rule_set, events)
+        later = phases(rule_set, self._again[-1])
         states = [rule_set, *(phase.rule_set for phase in later)]
         self.rules: tuple[Rule, ...] = tuple(dict.fromkeys(rule for each in states for rule in self._rules_of(each)))
         self.acl_entries: tuple[NetworkAclEntry, ...] = ()
@@ -149,7 +153,30 @@ class Firewall:
         own = own_timeouts(eni) if self.profile == "aws" else {}
         return {name: seconds for name, seconds in own.items() if name not in self._given}
 
+    def again(self, settings: Mapping[str, str] | None = None, *added: Rule) -> "Firewall":
+        """A firewall of the same rules and words with an empty table, some settings changed, rules added."""
+        rule_set, enis, events = self._again
+        changed = authorize(added)(rule_set)
+        given = self._given | dict(settings or {})
+        return Firewall(
+            changed, enis, self.profile, given, reading=self._reading, events=events, tunnel=self.places.tunnel
+        )
+
+    def now(self, reading: str) -> "Firewall":
+        """A firewall of the rules in force now, with an empty table, that reads them another way."""
+        enis, tunnel = self._again[1], self.places.tunnel
+        return Firewall(self.in_force, enis, self.profile, self._given, reading=reading, tunnel=tunnel)
+
+    def fork(self) -> "Firewall":
+        """The same firewall; from here on each has a table of its own."""
+        twin = copy(self)
+        twin._table = FlowTable._make(column.copy() for column in self._table)  # noqa: SLF001  (its own kind)
+        for name in ("_reassembly", "timeline", "warnings", "_choices", "_seen"):
+            setattr(twin, name, deepcopy(getattr(self, name)))
+        return twin
+
     def _start(self) -> None:
+        self.in_force = self.rule_set
         self._policy = self._compiled(self.rule_set)
         of_each = [settings(self.settings | self._own_timeouts(eni)) for eni in self.interfaces]
         self._settings = np.array(of_each or [settings(self.settings)], SETTINGS)
@@ -170,6 +197,7 @@ class Firewall:
 
     def _enter(self, phase: Phase) -> None:
         """Go on with changed rules; connections stay, unless `on_widen` says otherwise."""
+        self.in_force = phase.rule_set
         self._policy = self._compiled(phase.rule_set)
         if self.settings["untracked"] == "aws" and self.interfaces:
             convert = self.settings["on_widen"] == "convert"
@@ -222,13 +250,15 @@ class Firewall:
         """The addresses of the first interface: what a crafted packet means by an end left open."""
         return tuple(str(address) for eni in self.interfaces[:1] for address in eni.addresses)
 
-    def judge_batch(self, packets: PacketBatch) -> VerdictBatch:
-        """Verdict rows for a batch; the table goes on from where it was.
+    def judge_batch(
+        self, packets: PacketBatch, names: Sequence[str] = (), interface_names: Sequence[Mapping[int, str]] = ()
+    ) -> VerdictBatch:
+        """Verdict rows for a batch; the table goes on from where it was. `names`: of its captures, as in `replay`.
 
         A fragment whose datagram is not whole yet is `fragment-incomplete`; `replay` waits for it.
         """
         found, row = [], 0
-        for waiting in self._judge(packets):
+        for waiting in self._judge(packets, names, interface_names):
             judged = waiting.settled()
             found.append(judged.verdicts.renumbered(judged.verdicts.packet + row) if row else judged.verdicts)
             row += judged.packets.rows
@@ -378,6 +408,11 @@ class Firewall:
     def clock(self) -> int:
         """Capture time (ns since 1970) of the latest packet judged; it never goes back."""
         return int(self._table.counts[CLOCK])
+
+    @property
+    def entries(self) -> NDArray[np.void]:
+        """The table's records, dtype conntrack.table.ENTRY, those that timed out or were deleted too."""
+        return self._table.entries[:-1]
 
     @property
     def flow_counts(self) -> tuple[int, ...]:

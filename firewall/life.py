@@ -25,6 +25,7 @@ from firewall.rows import Judged, VerdictBatch
 from firewall.state import End, Fate, Life, Step
 from firewall.verdict import EXPIRED, FRAGMENT_INCOMPLETE, INVALID_STATE, REASONS, VERDICTS
 from pcaps.batch import PacketBatch
+from pcaps.capture import Capture
 from pcaps.sctp_header import CHUNKS
 from pcaps.wire import ACK, SCTP, TCP, UDP
 
@@ -262,9 +263,13 @@ def verdict_rows(verdicts: VerdictBatch, eni: int) -> list[VerdictBatch]:
 class Follower:
     """Goes through a capture behind a scout and stops at every packet that may touch the flow."""
 
-    def __init__(self, firewall: Firewall, labels: Labels, word: str) -> None:
-        """`word` is a flow number, or interface:number; raises UsageError for anything else."""
+    def __init__(self, firewall: Firewall, labels: Labels, word: str, capture: Capture | None = None) -> None:
+        """`word` is a flow number, or interface:number; raises UsageError for anything else.
+
+        `capture` tells the names that interfaces may be bound to.
+        """
         self._firewall = firewall
+        self._capture = capture
         self._labels = labels
         self._word = word
         flow, enis = read_flow(word, labels.interfaces)
@@ -277,14 +282,20 @@ class Follower:
         packets, found, start = judged.packets, self.found, 0
         if len(found) == 1:  # several are an error at the end
             for row in found[0].concerned(packets).tolist():
-                self._firewall.judge_batch(packets.slice(start, row))
+                self._judge(packets.slice(start, row))
                 found[0].see(self._firewall)
                 start = row + 1
-                verdicts = self._firewall.judge_batch(packets.slice(row, start))
+                verdicts = self._judge(packets.slice(row, start))
                 found[0].step(packets.records[row], self._firewall, verdicts, self._labels)
-        self._firewall.judge_batch(packets.slice(start, packets.rows))
+        self._judge(packets.slice(start, packets.rows))
         if len(found) == 1:
             found[0].see(self._firewall)
+
+    def _judge(self, packets: PacketBatch) -> VerdictBatch:
+        if self._capture is None:
+            return self._firewall.judge_batch(packets)
+        interface_names = getattr(self._capture, "interface_names", ())
+        return self._firewall.judge_batch(packets, self._capture.names, interface_names)
 
     @property
     def found(self) -> list[Watch]:

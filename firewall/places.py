@@ -63,6 +63,11 @@ class Places:
         self.met: set[str] = set()  # names of `bound` that a packet came under
 
     @property
+    def bound(self) -> Mapping[str, int]:
+        """Interface numbers by the names of capture files and capture interfaces that were bound to them."""
+        return self._bound
+
+    @property
     def unmet(self) -> list[str]:
         """Names that were bound and that no packet came under."""
         return [name for name in self._bound if name not in self.met]

@@ -286,7 +286,7 @@ def run_state(inputs: Inputs, at: int | None, flow: str | None, version: str) ->
     firewall = inputs.firewall()
     with inputs.capture(firewall) as capture:
         labels = Labels.of(firewall, capture.names)
-        follower = None if flow is None else Follower(inputs.firewall(), labels, flow)
+        follower = None if flow is None else Follower(inputs.firewall(), labels, flow, capture)
         count = partial(_packets_of_last, inputs, capture)
         side = Side(capture, upto(capture.batches(), len(capture.names) - 1, at, count))
         last: PacketBatch | None = None

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# This module alone imports scapy, which is GPL-2.0-only; the rest of the project is MIT.
+# This module and pcaps/scapy_pipe.py alone import scapy, which is GPL-2.0-only; the rest of the project is MIT.
 """Crafted packets: expressions and scapy packets as frames, and frames as scapy packets.
 
 scapy builds the bytes, the decoder reads them: a crafted packet takes the road of a captured one.

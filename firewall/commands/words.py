@@ -88,6 +88,7 @@ THREADS = click.option(
 JSON = click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 
 CAPTURING = (CAPTURES, RULES, ENIS, PROFILE, SETTINGS, TUNNEL, EVENTS, FILTER, FOLLOW, CRAFT, THREADS, JSON)
+EXPLAINING = tuple(word for word in CAPTURING if word not in (FOLLOW, THREADS))
 LISTENING = (RULES, ENIS, PROFILE, SETTINGS, TUNNEL, FILTER, JSON)
 
 
@@ -100,6 +101,11 @@ def _taking(options: Iterable[Callable[[F], F]], command: F) -> F:
 def capturing(command: F) -> F:
     """Give a command the words that every command has that reads a capture."""
     return _taking(CAPTURING, command)
+
+
+def explaining(command: F) -> F:
+    """Give a command those of them that make sense where packets are looked at twice."""
+    return _taking(EXPLAINING, command)
 
 
 def listening(command: F) -> F:
