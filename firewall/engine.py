@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import copy, deepcopy
 from functools import partial
 from itertools import islice
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,14 +19,7 @@ from firewall.connections import Connection, read_connection
 from firewall.errors import UsageError
 from firewall.exempt import SERVICES
 from firewall.interfaces import bound_names, chosen_interfaces, need_interface, with_made
-from firewall.judge import (
-    BORDER,
-    ROWS_A_PACKET,
-    STATEFUL,
-    STATELESS,
-    fragment_place,
-    judge_batch,
-)
+from firewall.judge import ROWS_A_PACKET, STATEFUL, fragment_place, judge_batch
 from firewall.labels import Labels, counted
 from firewall.model import NetworkAclEntry, NetworkInterface, Rule, RuleSet
 from firewall.model import Warning as RuleWarning
@@ -34,6 +27,7 @@ from firewall.pending import Pending, Waiting
 from firewall.places import Located, Places
 from firewall.policy import Policy, all_entries, compile_policy
 from firewall.policy_kernel import owners_of
+from firewall.readings import ACLS_LEFT_OUT, READINGS, SILENT, own_timeouts
 from firewall.rows import VERDICT, Judged, VerdictBatch, join_verdicts
 from firewall.sources import load_rules
 from firewall.sources.events import load_events
@@ -45,35 +39,6 @@ from pcaps.capture import Capture, frames_batch
 
 FIRST_BATCHES = 16  # of which the busiest addresses are named
 MOST_REHASHES = 16  # a full table is looked through once for every so many parts of it that came free
-
-
-class Reading(NamedTuple):
-    """One way to judge: what the kernel does, whether network ACLs stand in the path, and how reports say it."""
-
-    code: int
-    acls: bool
-    assumption: str = ""
-
-
-READINGS = {
-    "path": Reading(STATEFUL, acls=True),
-    "sg": Reading(STATEFUL, acls=False),
-    "stateless": Reading(STATELESS, False, "stateless: every packet meets the rules by itself, replies too"),
-    "nacl": Reading(BORDER, True, "nacl: network ACLs alone; what stays inside a subnet meets none"),
-}
-ACLS_LEFT_OUT = "network ACLs are left out of this reading"
-SILENT = "where AWS does not document what it does, eniwall does what Linux does; here that decided:"
-
-
-def own_timeouts(eni: NetworkInterface) -> dict[str, int]:
-    """The settings that an interface's own ConnectionTrackingSpecification changes."""
-    own = eni.connection_tracking
-    named = {
-        "tcp_timeout_established": own.tcp_established_timeout,
-        "udp_timeout_stream": own.udp_stream_timeout,
-        "udp_timeout": own.udp_timeout,
-    }
-    return {name: seconds for name, seconds in named.items() if seconds is not None}
 
 
 class Firewall:
