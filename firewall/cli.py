@@ -71,7 +71,8 @@ def replay(outputs: tuple[str, ...], as_json: bool, **words: Any) -> None:
     check_outputs(outputs, [*words["captures"], *words["rules"], *events])
     choose_engine(words["captures"], words["crafted"], words["follow"])
     from firewall.labels import counted
-    from firewall.run import Inputs, run_replay
+    from firewall.run.inputs import Inputs
+    from firewall.run.replay import run_replay
 
     result = run_replay(Inputs(**words), outputs, version_text())
     warn(result.warnings)
@@ -96,7 +97,8 @@ def compare(readings: str, as_json: bool, **words: Any) -> None:
     The report ends with the rules that the stateless reading would need for the replies.
     """
     choose_engine(words["captures"], words["crafted"], words["follow"])
-    from firewall.run import Inputs, run_compare
+    from firewall.run.compare import run_compare
+    from firewall.run.inputs import Inputs
 
     compared = run_compare(Inputs(**words), readings, version_text())
     warn(dict.fromkeys(warning for result in compared.results for warning in result.warnings))
@@ -126,7 +128,8 @@ def state(at: int | None, flow: str | None, as_json: bool, **words: Any) -> None
     timed out by the capture's clock is not shown. Captures are read as in replay: several are merged by time.
     """
     choose_engine(words["captures"], words["crafted"], words["follow"])
-    from firewall.run import Inputs, run_state
+    from firewall.run.inputs import Inputs
+    from firewall.run.state import run_state
 
     found = run_state(Inputs(**words), at, flow, version_text())
     warn(found.warnings)

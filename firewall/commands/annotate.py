@@ -26,7 +26,8 @@ def annotate(output: str, split: bool, as_json: bool, **words: Any) -> None:
     choose_engine(words["captures"], words["crafted"], words["follow"])
     from firewall.annotate import split_paths
     from firewall.labels import counted
-    from firewall.run import Inputs, run_annotate
+    from firewall.run.annotate import run_annotate
+    from firewall.run.inputs import Inputs
 
     outputs = [output, *(split_paths(output) if split else ())]
     events = [] if words["events"] is None else [words["events"]]

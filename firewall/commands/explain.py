@@ -58,8 +58,8 @@ def explain(
     Every step is read from the engine: its verdict rows, and its table before and behind the packet.
     """
     choose_engine([*words["captures"], *([after.partition(":")[0]] if after else [])], (), follow=False)
-    from firewall.run import Inputs
-    from firewall.run_explain import Asked, run_explain
+    from firewall.run.explain import Asked, run_explain
+    from firewall.run.inputs import Inputs
 
     explained = run_explain(Inputs(**words), Asked(packet, flow, denied, first, after, quick), version_text())
     warn(explained.warnings)

@@ -78,7 +78,8 @@ def flowlog(
     check_outputs(outputs, [*words["captures"], *words["rules"], *events, *found])
     choose_engine(words["captures"], words["crafted"], words["follow"])
     from firewall.flowlog.write import check_log_file
-    from firewall.run import Inputs, LogWords, run_flowlog
+    from firewall.run.flowlog import LogWords, run_flowlog
+    from firewall.run.inputs import Inputs
 
     for path in outputs:
         check_log_file(path)

@@ -36,7 +36,8 @@ def report(outputs: tuple[str, ...], language: str, as_json: bool, **words: Any)
     """
     choose_engine(words["captures"], words["crafted"], words["follow"])
     from firewall.reports.outputs import check_report_file, write_report
-    from firewall.run import Inputs, run_report
+    from firewall.run.inputs import Inputs
+    from firewall.run.report import run_report
 
     events = [] if words["events"] is None else [words["events"]]
     check_outputs(outputs, [*words["captures"], *words["rules"], *events])

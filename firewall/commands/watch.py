@@ -23,7 +23,8 @@ def watch(interface: str, count: int | None, seconds: int | None, bpf: str | Non
     The first Ctrl-C ends it with the report that replay prints. It needs root, or cap_net_raw.
     """
     from firewall.reports.watch_view import report_line, view_for
-    from firewall.run import Inputs, run_watch
+    from firewall.run.inputs import Inputs
+    from firewall.run.watch import run_watch
     from firewall.watch import Limits
     from pcaps.libpcap import LiveInterface
 

@@ -13,7 +13,8 @@ from firewall.reports.details import Details
 from firewall.reports.html_report import html_report
 from firewall.reports.result import Result
 from firewall.rows import Judged
-from firewall.run import Inputs, run_report
+from firewall.run.inputs import Inputs
+from firewall.run.report import run_report
 from pcaps.batch import IPV4_PREFIX, empty_batch
 from pcaps.samples import sample
 from pcaps.wire import SYN, TCP

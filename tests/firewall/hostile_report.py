@@ -4,7 +4,8 @@ import json
 from pathlib import Path
 
 from firewall.reports.result import Result
-from firewall.run import Inputs, run_report
+from firewall.run.inputs import Inputs
+from firewall.run.report import run_report
 from pcaps.samples import sample
 
 PLANTED = """"'><img src=x onerror="planted()"></script><script>planted()</script>@all`|"""

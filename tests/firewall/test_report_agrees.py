@@ -22,7 +22,10 @@ from firewall.reports.markdown_report import markdown_report
 from firewall.reports.outputs import write_report
 from firewall.reports.result import Result
 from firewall.reports.terminal import terminal_report
-from firewall.run import Inputs, LogWords, run_flowlog, run_replay, run_report
+from firewall.run.flowlog import LogWords, run_flowlog
+from firewall.run.inputs import Inputs
+from firewall.run.replay import run_replay
+from firewall.run.report import run_report
 from firewall.verdict import VERDICTS
 from pcaps.capture import open_capture
 from pcaps.errors import CaptureError

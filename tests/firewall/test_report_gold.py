@@ -11,7 +11,8 @@ from firewall.reports.markdown_report import markdown_report
 from firewall.reports.outputs import write_report
 from firewall.reports.result import Result
 from firewall.reports.terminal import terminal_report
-from firewall.run import Inputs, run_report
+from firewall.run.inputs import Inputs
+from firewall.run.report import run_report
 from tests.gold import check_gold
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -17,7 +17,8 @@ from firewall.reports.html_report import html_report
 from firewall.reports.markdown_report import code, markdown_report
 from firewall.reports.result import Result
 from firewall.reports.texts import LANGUAGES, REASONS_KO, TEXTS
-from firewall.run import Inputs, run_report
+from firewall.run.inputs import Inputs
+from firewall.run.report import run_report
 from firewall.verdict import REASON_WORDS
 from pcaps.samples import sample
 from tests.firewall.hostile_report import PLANTED, hostile_result

@@ -9,7 +9,8 @@ import pytest
 from conntrack.tcp import ROWS
 from firewall import cli
 from firewall.engine import Firewall
-from firewall.run import Inputs, run_state
+from firewall.run.inputs import Inputs
+from firewall.run.state import run_state
 from tests.support import file_rows
 
 SAMPLES = Path(__file__).resolve().parents[2] / "pcaps" / "samples"

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from conntrack.tcp import STATES
 from firewall.engine import Firewall
 from firewall.reports.state_report import entry_line
-from firewall.run import Inputs, run_state
+from firewall.run.inputs import Inputs
+from firewall.run.state import run_state
 from firewall.state import upto
 from pcaps.batch import PacketBatch
 from pcaps.capture import FrameCapture, open_capture

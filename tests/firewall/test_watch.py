@@ -15,7 +15,8 @@ import pytest
 
 from firewall.errors import UsageError
 from firewall.reports.watch_view import JsonView, LinesView, screen
-from firewall.run import Inputs, Watched, run_watch
+from firewall.run.inputs import Inputs
+from firewall.run.watch import Watched, run_watch
 from firewall.watch import Denied, LastDenied, Limits, Seen, View, ended_by_signals
 from pcaps.errors import CaptureError
 from pcaps.frame import Frame

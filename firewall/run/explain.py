@@ -16,7 +16,8 @@ from firewall.explain.result import Explained
 from firewall.explain.stops import Target
 from firewall.labels import Labels
 from firewall.progress import watched
-from firewall.run import Inputs, run_state
+from firewall.run.inputs import Inputs
+from firewall.run.state import run_state
 from firewall.state import upto
 from pcaps.batch import PacketBatch
 from pcaps.capture import Capture, crafted_capture
