@@ -1,14 +1,10 @@
 """`eniwall annotate` from its words to its result."""
 
 from contextlib import ExitStack
-from typing import TYPE_CHECKING
 
 from firewall.annotate import check_annotated, heading, open_annotated
 from firewall.labels import Labels
 from firewall.reports.result import Result, finished
-
-if TYPE_CHECKING:
-    pass
 from firewall.run.inputs import Inputs, judge_all, summary_of
 
 

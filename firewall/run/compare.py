@@ -2,7 +2,6 @@
 
 from contextlib import closing
 from itertools import tee
-from typing import TYPE_CHECKING
 
 from firewall.compare import compare, read_readings
 from firewall.labels import Labels
@@ -10,12 +9,9 @@ from firewall.progress import watched
 from firewall.reports.compare_report import ComparedResult
 from firewall.reports.result import finished
 from firewall.rows import Judged
-from pcaps.ahead import batches_of
-
-if TYPE_CHECKING:
-    pass
 from firewall.run.inputs import Inputs, summary_of
 from firewall.run.side import Side
+from pcaps.ahead import batches_of
 
 
 def run_compare(inputs: Inputs, readings: str, version: str) -> ComparedResult:

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from firewall.flowlog.against import Against
 from firewall.flowlog.aggregate import NS, Aggregator
@@ -13,9 +12,6 @@ from firewall.flowlog.write import FlowLog, Sink, open_log
 from firewall.labels import Labels
 from firewall.reports.flowlog_report import Logged
 from firewall.reports.result import finished
-
-if TYPE_CHECKING:
-    pass
 from firewall.run.inputs import Inputs, judge_all, summary_of
 
 

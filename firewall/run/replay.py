@@ -1,14 +1,10 @@
 """`eniwall replay` from its words to its result."""
 
 from contextlib import ExitStack
-from typing import TYPE_CHECKING
 
 from firewall.labels import Labels
 from firewall.reports.result import Result, finished
 from firewall.reports.rows import check_row_file, open_rows
-
-if TYPE_CHECKING:
-    pass
 from firewall.run.inputs import Inputs, judge_all, summary_of
 
 

@@ -3,16 +3,12 @@
 import shlex
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from firewall.audit import Audit
 from firewall.labels import Labels, encodable
 from firewall.reports.details import detailed
 from firewall.reports.inputs import Hashing, rule_file_names
 from firewall.reports.result import Result, finished
-
-if TYPE_CHECKING:
-    pass
 from firewall.run.inputs import Inputs, judge_all, summary_of
 
 

@@ -8,6 +8,8 @@ from firewall.engine import Firewall
 from firewall.labels import Labels, encodable
 from firewall.life import Follower
 from firewall.progress import watched
+from firewall.run.inputs import Inputs
+from firewall.run.side import Side
 from firewall.state import State, upto
 from pcaps.capture import open_capture
 from pcaps.stream import STANDARD_INPUT
@@ -15,8 +17,6 @@ from pcaps.stream import STANDARD_INPUT
 if TYPE_CHECKING:
     from pcaps.batch import PacketBatch
     from pcaps.capture import Capture
-from firewall.run.inputs import Inputs
-from firewall.run.side import Side
 
 
 def run_state(inputs: Inputs, at: int | None, flow: str | None, version: str) -> State:

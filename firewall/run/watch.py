@@ -10,13 +10,13 @@ from firewall.errors import UsageError
 from firewall.labels import Labels
 from firewall.progress import compile_told
 from firewall.reports.result import Result, finished
+from firewall.run.inputs import Inputs, summary_of
 from firewall.watch import Limits, Source, View, Watch, ended_by_signals
 from pcaps.capture import frames_batch
 from pcaps.frame import Frame
 
 if TYPE_CHECKING:
     from pcaps.libpcap import KernelCounts
-from firewall.run.inputs import Inputs, summary_of
 
 
 @dataclass(frozen=True)
