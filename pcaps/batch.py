@@ -229,14 +229,14 @@ def record_dtype(columns: dict[str, Any]) -> np.dtype[np.void]:
 PACKET = record_dtype(PacketBatch.__annotations__)
 
 
-def empty_batch(rows: int = BATCH_ROWS, *, macs: bool = False) -> PacketBatch:
+def empty_batch(rows: int, *, macs: bool = False) -> PacketBatch:
     """A batch of `rows` zeroed rows, with room for MAC addresses if they are asked for."""
     return PacketBatch(np.zeros(rows, PACKET), macs=np.zeros((rows, 2), np.uint64) if macs else None)
 
 
-def unwritten_batch(*, macs: bool = False) -> PacketBatch:
-    """Room for BATCH_ROWS packets; walkers clear each row before they write it."""
-    return PacketBatch(np.empty(BATCH_ROWS, PACKET), macs=np.zeros((BATCH_ROWS, 2), np.uint64) if macs else None)
+def unwritten_batch(rows: int, *, macs: bool = False) -> PacketBatch:
+    """Room for `rows` packets; walkers clear each row before they write it."""
+    return PacketBatch(np.empty(rows, PACKET), macs=np.zeros((rows, 2), np.uint64) if macs else None)
 
 
 def concatenate(batches: list[PacketBatch]) -> PacketBatch:

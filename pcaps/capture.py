@@ -167,7 +167,7 @@ class _OneFile:
         """
         if self._again:
             self.reader, self._again = open_reader(self.path), False
-        batch, filled, held, due = unwritten_batch(macs=self.macs), 0, 0, 0.0
+        batch, filled, held, due = unwritten_batch(BATCH_ROWS, macs=self.macs), 0, 0, 0.0
         inner: list[tuple[int, Inner | None]] = []
         while (count := self.reader.step(batch.records[filled:])) or not self.reader.ended:
             rows = self._filter(batch.records[filled : filled + count])
@@ -190,7 +190,7 @@ class _OneFile:
             if filled == BATCH_ROWS or held >= MAX_BATCH_PIECES or (self.follow and filled and time.monotonic() >= due):
                 batch.inner = join_inner(inner)
                 yield batch.slice(0, filled)
-                batch, filled, held = unwritten_batch(macs=self.macs), 0, 0
+                batch, filled, held = unwritten_batch(BATCH_ROWS, macs=self.macs), 0, 0
             if not filled:
                 inner, due = [], time.monotonic() + FLUSH_EVERY
         self.reader.close()

@@ -8,7 +8,7 @@ from collections.abc import Generator, Sequence
 from contextlib import closing
 from typing import NamedTuple, Protocol
 
-from pcaps.batch import UNSTATED, empty_batch
+from pcaps.batch import BATCH_ROWS, UNSTATED, empty_batch
 from pcaps.frame import Frame
 from pcaps.reader import fitting_reader
 from pcaps.savefile import NS, PCAP_MAGICS, Interface
@@ -66,7 +66,7 @@ class FileSource:
                 self.interfaces = reader.interfaces
             else:
                 self.interfaces = [Interface(int(reader.links[0]), snaplen, "", NS, 0)]
-            rows = empty_batch().records
+            rows = empty_batch(BATCH_ROWS).records
             while count := reader.step(rows):
                 starts, data = reader.offsets[:count], stream.data
                 stops = starts + rows["caplen"][:count]

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from firewall.engine import Firewall
-from pcaps.batch import PacketBatch
+from pcaps.batch import PacketBatch, concatenate
 from pcaps.capture import open_capture
 from tests.recorded import Case, case_names, load_case, needs_cases
 from tests.support import case_firewall
@@ -32,8 +32,7 @@ def recorded_packets(case: Case, config: str) -> list[dict[str, Any]]:
 
 def the_packets(case: Case, *, verify: bool) -> PacketBatch:
     with open_capture(str(case.capture), verify=verify) as capture:
-        (batch,) = capture.batches()
-    return batch
+        return concatenate(list(capture.batches()))
 
 
 def found_entry(firewall: Firewall, packets: PacketBatch, row: int) -> dict[str, Any] | None:

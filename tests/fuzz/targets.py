@@ -76,7 +76,6 @@ def small_steps(rows: int, block: int) -> Iterator[None]:
         stack.enter_context(patch.object(stream, "BLOCK", block))
         stack.enter_context(patch.object(reader, "BATCH_ROWS", rows))
         stack.enter_context(patch.object(capture, "BATCH_ROWS", rows))
-        stack.enter_context(patch.object(empty_batch, "__defaults__", (rows,)))
         yield
 
 
