@@ -25,6 +25,7 @@ class Attempt(NamedTuple):
 
     eni: int
     direction: int
+    family: int
     protocol: int
     src_hi: int
     src_lo: int
@@ -39,14 +40,24 @@ KEY = np.dtype(
 )  # packed: equal groups are equal bytes
 
 
+KEYED = np.dtype([("key", KEY), ("reason", np.int32)])
+
+
 @dataclass(slots=True)
-class Denied:
-    """The packets of one group: how many, and the first of them."""
+class First:
+    """How many packets, and the first of them."""
 
     packets: int
-    reason: int
     capture: int
     frame: int
+
+
+@dataclass(slots=True)
+class Denied(First):
+    """The packets of one group: how many, the first of them and its reason, and the same for each reason."""
+
+    reason: int
+    reasons: dict[int, First]
 
 
 class Attempts:
@@ -86,20 +97,30 @@ class Attempts:
             return
         packets, verdicts = join_all(self._waiting)
         self._waiting, self._rows = [], 0
-        keys, first, counts = np.unique(
-            _keys(packets, verdicts).view(f"S{KEY.itemsize}"), return_index=True, return_counts=True
-        )
+        keyed = np.empty(verdicts.rows, KEYED)
+        keyed["key"], keyed["reason"] = _keys(packets, verdicts), verdicts.reason
+        found, first, counts = np.unique(keyed.view(f"S{KEYED.itemsize}"), return_index=True, return_counts=True)
         order = np.argsort(first)
-        first = first[order]
-        details = (verdicts.reason[first], packets.capture[first], packets.frame[first])
-        columns = (column.tolist() for column in (keys[order], counts[order], *details))
-        for key, count, reason, capture, frame in zip(*columns, strict=True):
-            if key in self._groups:
-                self._groups[key].packets += count
-            elif len(self._groups) < self._most:
-                self._groups[key] = Denied(count, reason, capture, frame)
-            else:
-                self._ungrouped += count
+        rows = first[order]
+        keys = found.view(KEYED)["key"][order].view(f"S{KEY.itemsize}")
+        details = (packets.capture[rows], packets.frame[rows], verdicts.reason[rows])
+        columns = (column.tolist() for column in (keys, counts[order], *details))
+        for key, count, capture, frame, reason in zip(*columns, strict=True):
+            self._count(key, First(count, capture, frame), reason)
+
+    def _count(self, key: bytes, found: First, reason: int) -> None:
+        """Add packets of one group and reason."""
+        group = self._groups.get(key)
+        if group is None:
+            if len(self._groups) == self._most:
+                self._ungrouped += found.packets
+                return
+            group = self._groups[key] = Denied(0, found.capture, found.frame, reason, {})
+        group.packets += found.packets
+        if reason in group.reasons:
+            group.reasons[reason].packets += found.packets
+        else:
+            group.reasons[reason] = found
 
     def answered_by(self, eni: int, flows: NDArray[np.void]) -> int:
         """How many of an interface's flows (firewall.flows.FLOW) were opened by an answer to a denied attempt."""
@@ -108,6 +129,8 @@ class Attempts:
         flows = flows[flows["known"] & np.isin(flows["protocol"], PORT_PROTOCOLS)]
         keys = np.empty(len(flows), KEY)
         keys["eni"], keys["direction"] = eni, INGRESS + EGRESS - flows["direction"].astype(np.int32)
+        mapped = (flows["src_hi"] == 0) & (flows["src_lo"] >> np.uint64(32) == np.uint64(0xFFFF))
+        keys["family"] = np.where(mapped, 4, 6)  # flows do not tell; IPv6 with a mapped address counts as IPv4
         keys["protocol"], keys["icmp_type"], keys["port"] = flows["protocol"], -1, flows["src_port"]
         for end, other in (("src", "dst"), ("dst", "src")):
             for half in ("hi", "lo"):
@@ -127,7 +150,7 @@ def _keys(packets: PacketBatch, verdicts: VerdictBatch) -> NDArray[np.void]:
     with_ports = has_ports(packets)
     keys = np.empty(verdicts.rows, KEY)
     keys["eni"], keys["direction"] = verdicts.eni, verdicts.direction
-    for name in ("protocol", "src_hi", "src_lo", "dst_hi", "dst_lo"):
+    for name in ("family", "protocol", "src_hi", "src_lo", "dst_hi", "dst_lo"):
         keys[name] = getattr(packets, name)
     icmp = with_ports & np.isin(packets.protocol, ICMP_PROTOCOLS)
     keys["icmp_type"] = np.where(icmp, packets.src_port.astype(np.int32), -1)

@@ -10,7 +10,7 @@ from firewall.bins import TimeBins
 from firewall.history import Histories
 from firewall.rows import Judged
 from firewall.summary import Summary
-from firewall.verdict import ALLOW, VERDICTS
+from firewall.verdict import ALLOW, DIRECTIONS, VERDICTS
 
 #: When a rule, or a network ACL's entry, let packets through. Times are ns since 1970.
 USE = np.dtype(
@@ -35,8 +35,8 @@ class Audit:
         self.bins = TimeBins()
         self.histories = [Histories() for _ in summary.flows]  # by interface
         self.uses: NDArray[np.void] = np.zeros(rules, USE)  # by rule, then by entry of network ACLs
-        #: the same for interfaces (0: no simulated interface): when each had its first and last row
-        self.seen: NDArray[np.void] = np.zeros(len(summary.flows) + 1, USE)
+        #: the same for [interface (0: no simulated interface), direction]: when each had its first and last row
+        self.seen: NDArray[np.void] = np.zeros((len(summary.flows) + 1, len(DIRECTIONS)), USE)
 
     def add(self, judged: Judged) -> None:
         """Count one batch, in packet order."""
@@ -45,7 +45,8 @@ class Audit:
             return
         self.bins.add(packets.time[verdicts.packet], verdicts.verdict)
         _note(self.uses, judged, verdicts.rule, np.flatnonzero((verdicts.rule >= 0) & (verdicts.verdict == ALLOW)))
-        _note(self.seen, judged, verdicts.eni + 1, np.arange(verdicts.rows))
+        places = (verdicts.eni + 1) * len(DIRECTIONS) + verdicts.direction
+        _note(self.seen.reshape(-1), judged, places, np.arange(verdicts.rows))
         with_flow = (verdicts.flow > 0) & (verdicts.eni >= 0)
         for eni in np.flatnonzero(np.bincount(verdicts.eni[with_flow], minlength=len(self.histories))).tolist():
             rows = np.flatnonzero(with_flow & (verdicts.eni == eni))

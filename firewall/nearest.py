@@ -149,12 +149,14 @@ class Misses:
     def _port_field(self, rule: Rule | NetworkAclEntry, packet: PacketFields) -> Field:
         """AWS reads ports for TCP and UDP only, and type and code of ICMP (API IpPermission)."""
         name, low_high = TYPE if packet.protocol in ICMP_PROTOCOLS else PORT, rule.ports
-        if rule.protocol in ICMP_PROTOCOLS:
+        typed = rule.protocol in ICMP_PROTOCOLS
+        if rule.protocol != ALL_PROTOCOLS and typed != (packet.protocol in ICMP_PROTOCOLS):
+            return Field(name, True, "all", packet.service)  # a type is no port: the protocol says it all
+        if typed:
             if rule.icmp_type == ANY:
                 return Field(name, True, "all", packet.service)
             code = "any" if rule.icmp_code == ANY else str(rule.icmp_code)
-            same = packet.protocol in ICMP_PROTOCOLS and packet.port == rule.icmp_type
-            fits = same and rule.icmp_code in (ANY, packet.code)
+            fits = packet.port == rule.icmp_type and rule.icmp_code in (ANY, packet.code)
             return Field(name, fits, f"{rule.icmp_type}/{code}", packet.service)
         others = self._reads_ports and rule.protocol != ALL_PROTOCOLS and isinstance(rule, Rule)
         read = rule.protocol in (TCP, UDP) or others
@@ -178,6 +180,8 @@ class Misses:
         The rule set's own interface of that name counts, if it has one: events may have changed its groups.
         """
         interface = self.rule_set.interfaces.get(interface.interface_id, interface)
+        if not self._reads_ports and packet.protocol not in (TCP, UDP, *ICMP_PROTOCOLS):
+            packet = PacketFields(packet.protocol, packet.peer)  # AWS has no rule for a port of these
         addition = self._addition(interface, direction, packet)
         best: tuple[tuple[int, ...], Rule, tuple[Field, ...]] | None = None
         for rule in attached_rules(interface, direction, self.rule_set):

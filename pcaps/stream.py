@@ -112,7 +112,10 @@ class Stream:
         """Bytes read of the file as it lies on disk."""
         if self._done is not None:
             return self._done
-        return self._file.tell() if self.size is not None else self.passed + self.filled
+        try:
+            return self._file.tell() if self.size is not None else self.passed + self.filled
+        except ValueError:  # the thread that reads ahead has just closed it
+            return self.size or 0
 
     def more(self) -> bool:
         """Keep the unused tail, read behind it; False at the end of the stream, and when `idle`."""

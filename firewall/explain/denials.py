@@ -36,6 +36,7 @@ class Denials:
     def __init__(self, most: int = MOST_KINDS) -> None:
         self.kinds: dict[tuple[int, ...], Kind] = {}
         self.rows = 0
+        self.unlisted = 0  # rows of kinds beyond those kept apart
         self._most = most
 
     def add(self, judged: Judged) -> None:
@@ -57,6 +58,8 @@ class Denials:
             elif len(self.kinds) < self._most:
                 target = int(packets.capture[packet]), int(packets.frame[packet])
                 self.kinds[key] = Kind(int(counts[place]), target, _follows(packets, int(packet)))
+            else:
+                self.unlisted += int(counts[place])
 
     def causes_first(self, count: int) -> list[Kind]:
         """So many kinds: those that open connections in the capture's order, then those that follow on others."""

@@ -1,6 +1,6 @@
-"""Of every connection its first, its last and its closing packet, and the SYNs that were refused.
+"""Of every connection its first, its last and its closing packet, and the SYNs and UDP packets that were refused.
 
-Numpy only: memory grows with connections and refused SYNs, not with packets.
+Numpy only: memory grows with connections and with what was refused, not with other packets.
 """
 
 from typing import Any, NamedTuple
@@ -12,7 +12,7 @@ from conntrack.tcp import ENDED, STATES
 from firewall.rows import Judged
 from firewall.verdict import ALLOW, DENY, REASON_WORDS, RULE
 from pcaps.batch import PacketBatch
-from pcaps.wire import ACK, SYN, TCP
+from pcaps.wire import ACK, SYN, TCP, UDP
 
 ENDED_CODES = [STATES.index(word) for word in ENDED]
 FIRST_SIZE = 1 << 10
@@ -101,7 +101,7 @@ def _place(
 
 
 # --- what was refused --------------------------------------------------------------------------------------
-MOST_REFUSED = 1_000_000  # SYNs: 48 MB
+MOST_REFUSED = 1_000_000  # packets: 64 MB
 ENDS = ("src_hi", "src_lo", "dst_hi", "dst_lo", "src_port", "dst_port")
 TURNED = ("dst_hi", "dst_lo", "src_hi", "src_lo", "dst_port", "src_port")
 
@@ -114,29 +114,32 @@ class Refusal(NamedTuple):
 
 
 class Refused:
-    """The SYNs that were denied, at most MOST_REFUSED."""
+    """The SYNs and UDP packets that were denied, at most MOST_REFUSED."""
 
     def __init__(self) -> None:
         self._parts: list[tuple[NDArray[np.void], NDArray[np.uint8]]] = []
         self._count = 0
 
     def add(self, judged: Judged) -> None:
-        """Note the refused SYNs of a batch."""
+        """Note what a batch has of them."""
         packets, verdicts = judged
         denied = np.flatnonzero(verdicts.verdict == DENY)
-        rows = denied[opens(packets.tcp_flags[verdicts.packet[denied]])]
-        rows = rows[packets.protocol[verdicts.packet[rows]] == TCP][: MOST_REFUSED - self._count]
+        packet = verdicts.packet[denied]
+        protocol = packets.protocol[packet]
+        opening = ((protocol == TCP) & opens(packets.tcp_flags[packet])) | (protocol == UDP)
+        rows = denied[opening][: MOST_REFUSED - self._count]
         if len(rows):
-            names = [*ENDS, "capture", "frame", "time"]
+            names = [*ENDS, "protocol", "capture", "frame", "time"]
             records: NDArray[np.void] = packets.records[names][verdicts.packet[rows]]
             self._parts.append((records.copy(), verdicts.reason[rows]))
             self._count += len(rows)
 
     def before(self, record: Any) -> Refusal | None:
-        """The last refused SYN between a packet's ends and ports, whoever sent it."""
+        """The last that was refused between a packet's ends and ports: whoever sent it, of UDP what it answers."""
         for records, reasons in reversed(self._parts):
-            forth, back = (_all_same(records, record, names) for names in (ENDS, TURNED))
-            rows = np.flatnonzero(forth | back)
+            ways = (TURNED,) if record["protocol"] == UDP else (ENDS, TURNED)
+            same = np.logical_or.reduce([_all_same(records, record, names) for names in ways])
+            rows = np.flatnonzero(same & (records["protocol"] == record["protocol"]))
             if len(rows):
                 found = records[rows[-1]]
                 at = At(int(found["capture"]), int(found["frame"]), int(found["time"]))

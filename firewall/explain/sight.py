@@ -27,7 +27,7 @@ from firewall.nearest import Misses, PacketFields, packet_fields
 from firewall.rows import VERDICT, Judged, VerdictBatch
 from firewall.verdict import DENY, DIRECTIONS, FRAGMENT_INCOMPLETE, REASONS, Reason
 from pcaps.batch import PacketBatch
-from pcaps.wire import TCP
+from pcaps.wire import TCP, UDP
 
 DAY = 86_400 * 10**9
 FAMILIES = {4: "IPv4", 6: "IPv6"}
@@ -195,8 +195,10 @@ class Sight:
     @cached_property
     def refused_before(self) -> Refusal | None:
         """The packet that tried to open the connection that this one belongs to, and was denied; None for a SYN."""
-        tcp = self.record["protocol"] == TCP and self.reason.verdict == DENY
-        if not tcp or self.entry_before is not None or opens(self.record["tcp_flags"]):
+        protocol = int(self.record["protocol"])
+        if protocol not in (TCP, UDP) or self.reason.verdict != DENY or self.entry_before is not None:
+            return None
+        if protocol == TCP and opens(self.record["tcp_flags"]):
             return None
         return self.refused.before(self.record)
 

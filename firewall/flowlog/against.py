@@ -92,9 +92,13 @@ def _sorted(pairs: Iterator[Pair]) -> tuple[Pair, ...]:
 
 
 class Against:
-    """Takes the simulation's records as intervals close, then reads AWS's. One record a flow is held."""
+    """Takes the simulation's records as intervals close, then reads AWS's. One record a flow is held.
 
-    def __init__(self, files: Sequence[str], fields: Sequence[Field], facts: Facts) -> None:
+    `traffic`: which actions the simulation's log is of.
+    """
+
+    def __init__(self, files: Sequence[str], fields: Sequence[Field], facts: Facts, traffic: str = "ALL") -> None:
+        self._traffic = traffic
         self._files = files
         self._fields = fields
         self._facts = facts
@@ -121,6 +125,8 @@ class Against:
             for line in read_log(file, self._fields):
                 lines += 1
                 why = _uncompared(line, known, window)
+                if not why and self._traffic not in ("ALL", line.action):
+                    why = f"with another action than {self._traffic}"
                 if why:
                     uncompared.counts[why] += 1
                     if why == FOREIGN:

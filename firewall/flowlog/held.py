@@ -11,7 +11,8 @@ from firewall.flowlog.records import KEYS, Records, Words, no_records
 
 FIRST_SLOTS = 1 << 12  # a power of two, as every size
 EMPTY, LOST = -1, -1
-MIX = (np.uint64(0x9E37_79B9_7F4A_7C15), np.uint64(0xBF58_476D_1CE4_E5B9))  # odd; any such would do
+_DRAWN: Words = np.random.default_rng().integers(0, 1 << 64, 3, np.uint64) | np.uint64(1)
+SECRET, MIX = _DRAWN[0], _DRAWN[1:]  # drawn anew in each process: nobody can aim at a slot
 
 Rows = NDArray[np.intp]
 
@@ -131,10 +132,11 @@ def _or_at(column: NDArray[np.int64], place: Rows, values: NDArray[np.int64]) ->
 
 def _mixed(rows: Records) -> Words:
     """One number for each key."""
-    mixed = np.zeros(rows.rows, np.uint64)
+    mixed = np.full(rows.rows, SECRET)
     for key in rows[: len(KEYS)]:
         mixed ^= key.astype(np.uint64)
         mixed *= MIX[0]
         mixed ^= mixed >> np.uint64(29)
     mixed *= MIX[1]
-    return mixed ^ (mixed >> np.uint64(32))
+    mixed ^= mixed >> np.uint64(32)
+    return mixed

@@ -114,7 +114,7 @@ def _lines(file: BinaryIO, path: str) -> Iterator[tuple[int, str]]:
         if len(line) == LONGEST_LINE:
             raise LogError(f"{path}:{number}: a line of more than {LONGEST_LINE:,} bytes; this is no flow log")
         try:
-            yield number, line.decode("utf-8")
+            yield number, line.decode("utf-8-sig" if number == 1 else "utf-8")
         except UnicodeDecodeError:
             raise LogError(f"{path}:{number}: not text; this is no flow log") from None
 

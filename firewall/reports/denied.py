@@ -37,7 +37,7 @@ class Top(Generic[T]):
 
 @dataclass(frozen=True)
 class DeniedService:
-    """Denied packets of one interface, direction, service and reason (of the first packet of each attempt)."""
+    """Denied packets of one interface, direction, service and reason."""
 
     eni: str
     direction: str
@@ -87,10 +87,11 @@ def denied_services(firewall: "Firewall", found: Found, labels: Labels) -> Top[D
     """By interface, direction, service and reason; `found` are the attempts with most packets first."""
     groups: dict[Kind, _Group] = {}
     for attempt, denied in found:
-        kind = Kind(attempt.eni, attempt.direction, service_of(attempt), denied.reason)
-        group, peer = groups.setdefault(kind, _Group()), peer_of(attempt)
-        group.packets[peer] = group.packets.get(peer, 0) + denied.packets
-        group.attempts.setdefault(peer, (attempt, denied.capture, denied.frame))
+        for reason, first in denied.reasons.items():
+            kind = Kind(attempt.eni, attempt.direction, service_of(attempt), reason)
+            group, peer = groups.setdefault(kind, _Group()), peer_of(attempt)
+            group.packets[peer] = group.packets.get(peer, 0) + first.packets
+            group.attempts.setdefault(peer, (attempt, first.capture, first.frame))
     ranked = sorted(groups.items(), key=lambda item: (-item[1].total, item[0]))
     misses = NearMisses(firewall)
     items = [_service(kind, group, misses, labels) for kind, group in ranked[:MOST_TOP]]

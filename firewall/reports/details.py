@@ -125,11 +125,13 @@ def _when(use: np.void, end: str, labels: Labels) -> When | None:
     return When(capture, int(use[f"{end}_frame"]), int(use[f"{end}_time"]))
 
 
-def seen_at(details: "Details | None", interface: int, labels: Labels) -> tuple[When | None, When | None]:
-    """The first and the last packet judged at an interface; 0: at none."""
+def seen_at(
+    details: "Details | None", interface: int, direction: int, labels: Labels
+) -> tuple[When | None, When | None]:
+    """The first and the last packet judged at an interface (0: at none), one way."""
     if details is None:
         return None, None
-    use = details.audit.seen[interface]
+    use = details.audit.seen[interface, direction]
     return _when(use, "first", labels), _when(use, "last", labels)
 
 

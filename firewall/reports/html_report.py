@@ -201,7 +201,6 @@ def _interfaces(result: Result) -> list[InterfaceRow]:
     found = []
     for number, directions in enumerate(result.summary.by_interface.tolist()):
         eni = result.interfaces[number - 1] if number else None
-        first, last = seen_at(result.details, number, result.labels)
         found += [
             InterfaceRow(
                 result.labels.interfaces[number - 1] if number else "",
@@ -209,8 +208,7 @@ def _interfaces(result: Result) -> list[InterfaceRow]:
                 "" if eni is None else ", ".join(eni.groups),
                 DIRECTIONS[direction],
                 counts,
-                first,
-                last,
+                *seen_at(result.details, number, direction, result.labels),
             )
             for direction, counts in enumerate(directions)
             if any(counts)

@@ -91,7 +91,8 @@ def _denied(details: Details, result: Result, t: Words) -> list[str]:
         )
         for each in top.items[:MOST_ROWS]
     ]  # fmt: skip
-    return [f"### {t('denied')}", _table(heads, rows, (4, 5)), *_others(top, t)]
+    more = [t("ungrouped", count=details.ungrouped)] if details.ungrouped else []
+    return [f"### {t('denied')}", _table(heads, rows, (4, 5)), *_others(top, t), *more]
 
 
 def _others(top: Top[DeniedService], t: Words) -> list[str]:

@@ -7,7 +7,6 @@ from firewall.attempts import Attempt
 from firewall.model import Direction
 from firewall.nearest import Misses, PacketFields
 from firewall.verdict import EGRESS, NO_EGRESS_RULE, NO_INGRESS_RULE
-from pcaps.batch import IPV4_PREFIX
 
 if TYPE_CHECKING:
     from firewall.engine import Firewall
@@ -40,8 +39,7 @@ def _fields(attempt: Attempt) -> PacketFields:
     """What rules read of an attempt."""
     end = "dst" if attempt.direction == EGRESS else "src"
     high, low = getattr(attempt, f"{end}_hi"), getattr(attempt, f"{end}_lo")
-    mapped = high == 0 and low & ~0xFFFF_FFFF == IPV4_PREFIX
-    peer = IPv4Address(low & 0xFFFF_FFFF) if mapped else IPv6Address(high << 64 | low)
+    peer = IPv4Address(low & 0xFFFF_FFFF) if attempt.family == 4 else IPv6Address(high << 64 | low)
     port = attempt.port if attempt.port >= 0 else None
     if attempt.icmp_type < 0:
         return PacketFields(attempt.protocol, peer, port)

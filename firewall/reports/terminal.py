@@ -217,7 +217,7 @@ def _attempts(page: Page, result: Result) -> None:
         Column("source -> destination", wraps=True),
         number("packets"),
         Column("first at"),
-        Column("its reason"),
+        Column("first reason"),
     )
     page.table(columns, [_attempt(row, result) for row in result.denied_attempts(MOST_ATTEMPTS)])
     if groups.ungrouped:

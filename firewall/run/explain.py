@@ -24,7 +24,7 @@ from pcaps.capture import Capture, crafted_capture
 from pcaps.craft import GAP
 from pcaps.stream import STANDARD_INPUT
 
-ONE_OF = "explain what? --packet N, --flow F or --denied"
+ONE_OF = "explain what? One of --packet N, --flow F and --denied, or packets by --craft; --first goes with --denied"
 
 
 @dataclass(frozen=True)
@@ -118,6 +118,9 @@ def run_explain(inputs: Inputs, asked: Asked, version: str) -> Explained:
     explainer, explanations = found
     if not asked.quick and STANDARD_INPUT not in inputs.captures and explanations:
         explanations = with_replays(explanations, wanted, explainer.misses, firewall, reopen)
+    if denials.unlisted:
+        text = f"{denials.unlisted:,} denied packets are of more kinds than the {len(denials.kinds):,} kept apart"
+        warnings = (*warnings, text)
     more = {kind.first: kind.rows - 1 for kind in denials.kinds.values()}
     by_target = dict(zip(wanted, explanations, strict=True))
     explanations = [replace(by_target[target], more=more.get(target, 0)) for target in asked_for]

@@ -37,7 +37,7 @@ def run_flowlog(inputs: Inputs, words: LogWords, sink: Sink | None, logs: Sequen
         capture = stack.enter_context(inputs.capture(firewall))
         labels = Labels.of(firewall, capture.names)
         facts = Facts.of(firewall.rule_set, firewall.interfaces, words.account, words.region)
-        against = Against(logs, words.fields, facts) if logs else None
+        against = Against(logs, words.fields, facts, words.traffic) if logs else None
         if words.output is not None:
             sink = stack.enter_context(open_log(words.output))
         log = FlowLog(Aggregator(words.seconds, labels.rule), facts, words.fields, sink, words.traffic)
@@ -46,7 +46,9 @@ def run_flowlog(inputs: Inputs, words: LogWords, sink: Sink | None, logs: Sequen
         summary = summary_of(labels)
         judge_all(firewall, capture, summary, [log], inputs.workers)
         log.finish()
-    result = finished(firewall, capture, summary, labels, version, inputs.warnings)
+    lost = 0 if against is None else against.lost
+    told = [f"{lost:,} packets of flows beyond those that are held are not compared"] if lost else []
+    result = finished(firewall, capture, summary, labels, version, [*inputs.warnings, *told])
     if against is None:
         return Logged(result, log, None)
     window = Window((summary.first_time or 0) // NS, (summary.last_time or 0) // NS)

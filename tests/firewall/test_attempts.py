@@ -26,6 +26,8 @@ def test_another_source_port_is_the_same_attempt_and_its_first_packet_is_kept() 
     ((attempt, denied),) = grouped(judged).largest()
     assert (attempt.eni, attempt.direction, attempt.protocol, attempt.port) == (0, INGRESS, 6, 22)
     assert (denied.packets, denied.frame, REASON_WORDS[denied.reason]) == (2, 1, "no-ingress-rule")
+    by_reason = {REASON_WORDS[reason]: (each.packets, each.frame) for reason, each in denied.reasons.items()}
+    assert by_reason == {"no-ingress-rule": (1, 1), "mid-stream": (1, 2)}
 
 
 def test_icmp_is_told_apart_by_type_and_code() -> None:

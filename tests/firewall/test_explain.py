@@ -14,6 +14,7 @@ from firewall.explain.explainer import Explainer
 from firewall.explain.phases import Explanation
 from firewall.interfaces import busiest
 from firewall.labels import Labels
+from firewall.run.explain import ONE_OF
 from pcaps.capture import open_capture
 from pcaps.samples import rules, sample
 from tests.firewall.explain_cases import CLIENT, TWO_TIERS, WEB, WEB_RULES, crafted, handshake, tcp
@@ -266,10 +267,8 @@ def test_a_packet_of_a_connection_opened_in_the_middle_owes_its_verdict_to_that_
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        pytest.param((), "explain what? --packet N, --flow F or --denied", id="nothing asked"),
-        pytest.param(
-            ("--packet", "1", "--denied"), "explain what? --packet N, --flow F or --denied", id="two things asked"
-        ),
+        pytest.param((), ONE_OF, id="nothing asked"),
+        pytest.param(("--packet", "1", "--denied"), ONE_OF, id="two things asked"),
         pytest.param(("--packet", "99"), "--packet 99: the capture has only 56 packets", id="beyond the end"),
         pytest.param(
             ("--packet", "1", "--filter", "tcp"), "--packet 1: --filter leaves this packet out", id="filtered"

@@ -367,3 +367,12 @@ def test_a_record_whose_tuple_aws_left_out_is_counted(tmp_path: Path) -> None:
     log.write_text(line().replace("40000", "-") + "\n" + line().replace(CLIENT, "-") + "\n")
     whole, part = read_log(str(log), DEFAULT)
     assert (whole.src_port, whole.status, part.status, part.packets) == (0, "OK", "-", 0)
+
+
+def test_a_log_of_one_action_says_nothing_of_the_other(run: Run, tmp_path: Path) -> None:
+    whole = tmp_path / "whole.log"
+    assert run("flowlog", WEB, "--rules", WEB_RULES, "-o", whole).status == 0
+    found = run("flowlog", WEB, "--rules", WEB_RULES, "--traffic", "ACCEPT", "--against", whole, "--json")
+    compared = json.loads(found.out)
+    assert compared["agreement"]["records"]["percent"] == 100.0
+    assert compared["records"]["not_compared"] == {"with another action than ACCEPT": 6}
