@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 Rows = list[dict[str, Any]]
 PASSING = ("ALLOW", "EXEMPT")
+INCOMPLETE = "fragment-incomplete"
 
 
 def assert_allowed(firewall: "Firewall", packet: Any) -> "list[Explanation]":
@@ -32,7 +33,7 @@ def assert_allowed(firewall: "Firewall", packet: Any) -> "list[Explanation]":
     Gives back their explanations.
     """
     __tracebackhide__ = True
-    return _judged(firewall, packet, "allowed", lambda each: each.verdict in PASSING)
+    return _judged(firewall, packet, "allowed", lambda verdict, _: verdict in PASSING)
 
 
 def assert_denied(firewall: "Firewall", packet: Any, reason: str | None = None) -> "list[Explanation]":
@@ -43,23 +44,33 @@ def assert_denied(firewall: "Firewall", packet: Any, reason: str | None = None) 
     __tracebackhide__ = True
     _check_reason(reason)
     expected = "denied" if reason is None else f"denied as {reason}"
-    return _judged(firewall, packet, expected, lambda each: each.verdict == "DENY" and reason in (None, each.reason))
+    return _judged(firewall, packet, expected, lambda verdict, said: verdict == "DENY" and reason in (None, said))
 
 
-def _judged(
-    firewall: "Firewall", packet: Any, expected: str, holds: "Callable[[Explanation], bool]"
-) -> "list[Explanation]":
+def _judged(firewall: "Firewall", packet: Any, expected: str, holds: Callable[[str, str], bool]) -> "list[Explanation]":
     __tracebackhide__ = True
     from firewall.explain.explainer import explained
 
+    before = firewall.fork()
     found = explained(firewall, packet)
     if not found:
         pytest.fail("there is no packet to judge", pytrace=False)
-    for each in found:
-        if not holds(each):
-            said = f"{each.verdict} {each.reason}"
-            pytest.fail(f"expected the packet to be {expected}, but it is {said}\n\n{each}", pytrace=False)
+    for each, (verdict, reason) in zip(found, _settled(before, packet, found), strict=True):
+        if not holds(verdict, reason):
+            told = f"expected the packet to be {expected}, but it is {verdict} {reason}"
+            pytest.fail(f"{told}\n\n{each}", pytrace=False)
     return found
+
+
+def _settled(before: "Firewall", packet: Any, found: "list[Explanation]") -> list[tuple[str, str]]:
+    """Verdict and reason of each packet; of a fragment those of its datagram, which may become whole later."""
+    if not any(each.reason == INCOMPLETE for each in found):
+        return [(each.verdict, each.reason) for each in found]
+    rows = {row["packet"]: (str(row["verdict"]), str(row["reason"])) for row in before.judge(packet)}
+    return [
+        rows[number] if each.reason == INCOMPLETE else (each.verdict, each.reason)
+        for number, each in enumerate(found, start=1)
+    ]
 
 
 def _check_reason(reason: str | None) -> None:

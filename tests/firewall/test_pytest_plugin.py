@@ -6,6 +6,8 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from scapy.layers.inet import IP, UDP, fragment
+from scapy.packet import Raw
 
 from firewall import Firewall
 from firewall.pytest_plugin import assert_allowed, assert_denied, replayed
@@ -130,3 +132,21 @@ def test_the_plugin_loads_nothing_until_it_is_used() -> None:
 def test_pytest_finds_the_plugin_by_its_entry_point() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     assert project["entry-points"]["pytest11"] == {"eniwall": "firewall.pytest_plugin"}
+
+
+def test_fragments_have_the_verdict_of_their_datagram(tmp_path: Path) -> None:
+    def firewall_of(port: int) -> Firewall:
+        file = tmp_path / f"{port}.yaml"
+        file.write_text(
+            f"security_groups: {{g: {{ingress: [{{protocol: udp, ports: {port}, source: 0.0.0.0/0}}], egress: []}}}}\n"
+            "interfaces: {eni-1: {addresses: [10.0.1.10], security_groups: [g]}}\n"
+        )
+        return Firewall.from_file(str(file))
+
+    whole = IP(src=CLIENT, dst="10.0.1.10", id=7) / UDP(sport=40000, dport=53) / Raw(b"x" * 64)
+    pieces = list(fragment(whole, fragsize=24))  # type: ignore[no-untyped-call]  # of scapy
+    assert_allowed(firewall_of(53), pieces)
+    with pytest.raises(pytest.fail.Exception, match="DENY no-ingress-rule"):
+        assert_allowed(firewall_of(54), pieces)
+    with pytest.raises(pytest.fail.Exception, match="ALLOW rule"):
+        assert_denied(firewall_of(53), pieces)
