@@ -6,7 +6,6 @@ the replay, since columns do not hold bytes: memory stays flat, and packets whos
 on disk.
 """
 
-import os
 import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -18,8 +17,8 @@ from numpy.typing import NDArray
 
 from firewall.engine import Firewall
 from firewall.errors import EniwallError, UsageError
+from firewall.files import check_writable, whole_file
 from firewall.labels import Labels, encodable, printable
-from firewall.reports.rows import real_path
 from firewall.row_lines import row_lines
 from firewall.rows import Judged
 from firewall.verdict import ALLOW, DENY, EGRESS, INGRESS, NO_DIRECTION
@@ -47,11 +46,7 @@ def check_annotated(path: str, captures: Sequence[str], *, follow: bool = False)
     """Raise UsageError, before anything is judged, for a file that cannot be written or captures that are read once."""
     if Path(path).suffix.lower() != ENDING:
         raise UsageError(f"{path}: comments need pcapng; give a name that ends in {ENDING}")
-    target = real_path(path)
-    if not target.parent.is_dir():
-        raise UsageError(f"{path}: the folder {target.parent} does not exist; make it first")
-    if target.is_dir():
-        raise UsageError(f"{path}: is a folder; name a file in it")
+    check_writable(path)
     if follow:
         raise UsageError("annotate reads its captures twice: leave --follow away, and run it when the capture is whole")
     for capture in captures:
@@ -63,16 +58,8 @@ def check_annotated(path: str, captures: Sequence[str], *, follow: bool = False)
 @contextmanager
 def _replacing(path: str) -> Iterator[BinaryIO]:
     """A file that stands under its name when the block ends well."""
-    target = real_path(path)
-    part = target.with_name(f".{target.name}.{os.getpid()}.part")
-    try:
-        with part.open("wb", buffering=BUFFER) as file:
-            yield file
-        part.replace(target)
-    except OSError as error:
-        raise EniwallError(f"{path}: cannot be written: {error.strerror or error}") from error
-    finally:
-        part.unlink(missing_ok=True)
+    with whole_file(path) as part, part.open("wb", buffering=BUFFER) as file:
+        yield file
 
 
 class Heading(NamedTuple):

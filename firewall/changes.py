@@ -9,9 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from firewall.model import Direction, Network, NetworkAclEntry, Rule, RuleSet
-
-DIRECTIONS: tuple[Direction, Direction] = ("ingress", "egress")
+from firewall.model import DIRECTIONS, Network, NetworkAclEntry, Rule, RuleSet
 
 
 @dataclass(frozen=True, slots=True)

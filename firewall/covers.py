@@ -15,6 +15,7 @@ from typing import Generic, NamedTuple, TypeVar
 from firewall.model import (
     ALL_PROTOCOLS,
     ANY,
+    DIRECTIONS,
     ICMP,
     ICMPV6,
     TCP,
@@ -35,7 +36,6 @@ from firewall.model import (
 T = TypeVar("T")
 Span = tuple[int, int]  # first and last, both inside
 EVERYTHING: Span = (0, 65535)
-DIRECTIONS: tuple[Direction, ...] = ("ingress", "egress")
 
 
 class Block(NamedTuple):

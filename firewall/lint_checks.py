@@ -9,7 +9,6 @@ from ipaddress import collapse_addresses
 from math import fsum
 
 from firewall.covers import (
-    DIRECTIONS,
     EVERYTHING,
     Block,
     Cover,
@@ -24,6 +23,7 @@ from firewall.lint_tables import ICMP_MESSAGES, MANAGEMENT_PORTS, ManagementPort
 from firewall.model import (
     ALL_PROTOCOLS,
     ANY,
+    DIRECTIONS,
     ICMP,
     ICMPV6,
     GroupPeer,

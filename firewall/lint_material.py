@@ -6,8 +6,9 @@ from functools import cached_property
 from ipaddress import IPv4Network, IPv6Network
 from typing import NamedTuple
 
-from firewall.covers import DIRECTIONS, Covered, Extents, covered_rules, rules_of
+from firewall.covers import Covered, Extents, covered_rules, rules_of
 from firewall.model import (
+    DIRECTIONS,
     Network,
     NetworkAclEntry,
     NetworkInterface,

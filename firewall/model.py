@@ -13,6 +13,7 @@ from typing import Literal
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 Direction = Literal["ingress", "egress"]
+DIRECTIONS: tuple[Direction, Direction] = ("ingress", "egress")
 
 ALL_PROTOCOLS = -1
 TCP, UDP, ICMP, ICMPV6 = 6, 17, 1, 58

@@ -17,6 +17,7 @@ from firewall.exempt import ANY_PROTOCOL, EXEMPTIONS, SERVICES, Exemption, exemp
 from firewall.model import (
     ALL_PROTOCOLS,
     ANY,
+    DIRECTIONS,
     TCP,
     UDP,
     Address,
@@ -32,7 +33,6 @@ from firewall.model import (
 )
 from pcaps.batch import IPV4_PREFIX, STATUS_NAMES
 
-DIRECTIONS: tuple[Direction, Direction] = ("ingress", "egress")
 EVERYWHERE = {4: ip_network("0.0.0.0/0"), 6: ip_network("::/0")}
 NO_LIST = -1
 MOST_RULES = 20_000  # of one interface and direction; sets of rules grow with their square

@@ -9,10 +9,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from ipaddress import IPv4Network, IPv6Network
 from typing import NamedTuple
 
-from firewall.covers import DIRECTIONS, rules_of
+from firewall.covers import rules_of
 from firewall.errors import UsageError
 from firewall.labels import counted
 from firewall.model import (
+    DIRECTIONS,
     Direction,
     GroupPeer,
     NetworkAcl,

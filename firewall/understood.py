@@ -5,13 +5,14 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple
 
-from firewall.covers import DIRECTIONS, Span, service_span
+from firewall.covers import Span, service_span
 from firewall.interfaces import chosen_interfaces
 from firewall.labels import encodable
 from firewall.lint import lint, warnings_left
 from firewall.lint_material import Finding, Material
 from firewall.model import (
     ALL_PROTOCOLS,
+    DIRECTIONS,
     TCP,
     UDP,
     Direction,

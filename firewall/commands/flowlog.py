@@ -77,12 +77,12 @@ def flowlog(
     outputs = () if output is None else (output,)
     check_outputs(outputs, [*words["captures"], *words["rules"], *events, *found])
     choose_engine(words["captures"], words["crafted"], words["follow"])
-    from firewall.flowlog.write import check_log_file
+    from firewall.files import check_writable
     from firewall.run.flowlog import LogWords, run_flowlog
     from firewall.run.inputs import Inputs
 
     for path in outputs:
-        check_log_file(path)
+        check_writable(path)
     asked = LogWords(fields, int(interval), traffic, account, region, output)
     logged = run_flowlog(Inputs(**words), asked, None if found else emit, found, version_text())
     warn(logged.result.warnings)

@@ -2,15 +2,13 @@
 
 import gzip
 import io
-import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import IO
 
 import numpy as np
 
-from firewall.errors import EniwallError, UsageError
+from firewall.files import check_writable, whole_file
 from firewall.flowlog.aggregate import Aggregator
 from firewall.flowlog.fields import Facts, Field, header, lines
 from firewall.flowlog.logged import ACTIONS, UNLOGGED
@@ -88,29 +86,12 @@ def _packets(records: Records, action: str) -> int:
 
 
 # --- files ------------------------------------------------------------------------------------------------
-def check_log_file(path: str) -> None:
-    """Raise UsageError, before anything is read, for a file that cannot be written."""
-    target = Path(os.path.realpath(path))
-    if not target.parent.is_dir():
-        raise UsageError(f"{path}: the folder {target.parent} does not exist; make it first")
-    if target.is_dir():
-        raise UsageError(f"{path}: is a folder; name a file in it")
-
-
 @contextmanager
 def open_log(path: str) -> Iterator[Sink]:
     """What writes text to a file, gzip where its name ends in .gz; it stands there when the block ends well."""
-    check_log_file(path)
-    target = Path(os.path.realpath(path))
-    part = target.with_name(f".{target.name}.{os.getpid()}.part")
-    try:
-        with part.open("wb") as raw, _text(raw, packed=path.endswith(".gz")) as file:
-            yield file.write
-        part.replace(target)
-    except OSError as error:
-        raise EniwallError(f"{path}: cannot be written: {error.strerror or error}") from error
-    finally:
-        part.unlink(missing_ok=True)
+    check_writable(path)
+    with whole_file(path) as part, part.open("wb") as raw, _text(raw, packed=path.endswith(".gz")) as file:
+        yield file.write
 
 
 @contextmanager

@@ -4,13 +4,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from firewall.files import whole_file
 from firewall.labels import counted
 from firewall.reports.connection_rows import write_connections
 from firewall.reports.html_report import check_jinja, html_report
 from firewall.reports.json_report import json_report
 from firewall.reports.markdown_report import markdown_report
 from firewall.reports.result import FileReport, Result
-from firewall.reports.rows import check_row_file, whole_file
+from firewall.reports.rows import check_row_file
 
 
 @dataclass(frozen=True)

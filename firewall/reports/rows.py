@@ -8,7 +8,6 @@ nanosecond timestamp in UTC; it needs the extra `parquet`.
 """
 
 import json
-import os
 import shlex
 import shutil
 import sys
@@ -21,7 +20,8 @@ from typing import IO, TYPE_CHECKING, NamedTuple, Protocol
 import numpy as np
 
 from firewall.columns import COLUMNS, Column, Words, row_columns
-from firewall.errors import EniwallError, UsageError
+from firewall.errors import UsageError
+from firewall.files import check_writable, whole_file
 from firewall.labels import Labels
 from firewall.rows import Judged
 
@@ -190,22 +190,13 @@ def _parquet(path: Path, labels: Labels) -> Iterator[RowWriter]:
 FORMATS = {".csv": _csv, ".jsonl": _json_lines, ".parquet": _parquet}
 
 
-def real_path(path: str) -> Path:
-    """Where a name leads through links; links in a circle stay as they are (Path.resolve would raise)."""
-    return Path(os.path.realpath(path))
-
-
 def check_row_file(path: str, formats: Iterable[str] = FORMATS) -> None:
     """Raise UsageError, before anything is read, for a file that cannot be written."""
     suffix = Path(path).suffix.lower()
     if suffix not in formats:
         known = ", ".join(formats)
         raise UsageError(f"{path}: the ending says what to write; use one of {known}")
-    target = real_path(path)
-    if not target.parent.is_dir():
-        raise UsageError(f"{path}: the folder {target.parent} does not exist; make it first")
-    if target.is_dir():
-        raise UsageError(f"{path}: is a folder; name a file in it")
+    check_writable(path)
     if suffix == ".parquet":
         try:
             import polars as pl  # noqa: F401  (only to see that it is there)
@@ -225,20 +216,3 @@ def open_rows(path: str, labels: Labels) -> Iterator[RowWriter]:
     check_row_file(path)
     with whole_file(path) as part, FORMATS[Path(path).suffix.lower()](part, labels) as writer:
         yield writer
-
-
-@contextmanager
-def whole_file(path: str) -> Iterator[Path]:
-    """A name to write to; the file stands under the name `path` when the block ends well.
-
-    Raises EniwallError where it cannot be written.
-    """
-    target = real_path(path)
-    part = target.with_name(f".{target.name}.{os.getpid()}.part")
-    try:
-        yield part
-        part.replace(target)
-    except OSError as error:
-        raise EniwallError(f"{path}: cannot be written: {error.strerror or error}") from error
-    finally:
-        part.unlink(missing_ok=True)

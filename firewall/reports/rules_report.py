@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable, Sequence
 
-from firewall.covers import DIRECTIONS, rules_of
+from firewall.covers import rules_of
 from firewall.labels import counted, protocol_word
 from firewall.lint_material import Finding
-from firewall.model import Direction, NetworkAcl, NetworkAclEntry, NetworkInterface, Place, Rule
+from firewall.model import DIRECTIONS, Direction, NetworkAcl, NetworkAclEntry, NetworkInterface, Place, Rule
 from firewall.quotas import ENTRIES, GROUPS, LIST_ENTRIES, Quota, Usage, list_family, list_weight
 from firewall.reports.page import Column, Page, number
 from firewall.rule_words import group_words, named, peer_text, ports_text, protocol_text, type_text

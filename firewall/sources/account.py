@@ -12,10 +12,10 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from firewall.errors import EniwallError, UsageError
+from firewall.files import real_path, whole_file
 from firewall.sources.account_calls import (
     ACLS,
     CODES,
@@ -296,7 +296,7 @@ def snapshot_text(snapshot: Snapshot) -> str:
 
 def check_target(path: str) -> None:
     """Raise UsageError, before any call is made, for a file that cannot be written."""
-    target = Path(os.path.realpath(path))
+    target = real_path(path)
     if not target.parent.is_dir():
         raise UsageError(f"-o {path}: the folder {target.parent} does not exist; make it first")
     if target.exists() and not target.is_file():
@@ -308,14 +308,7 @@ def write_snapshot(path: str, text: str) -> None:
 
     Raises EniwallError where it cannot be written.
     """
-    target = Path(os.path.realpath(path))
-    part = target.with_name(f".{target.name}.{os.getpid()}.part")
-    try:
+    with whole_file(path) as part:
         part.unlink(missing_ok=True)  # of a process that was killed
         with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
             file.write(text)
-        part.replace(target)
-    except OSError as error:
-        raise EniwallError(f"{path}: cannot be written: {error.strerror or error}") from error
-    finally:
-        part.unlink(missing_ok=True)

@@ -7,7 +7,7 @@ https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_NetworkAclEntry.html
 
 from typing import Literal
 
-from firewall.model import Direction, Network, NetworkAcl, NetworkAclEntry, Subnet, Vpc
+from firewall.model import LAST_ACL_NUMBER, Direction, Network, NetworkAcl, NetworkAclEntry, Subnet, Vpc
 from firewall.sources.aws_reading import (
     AS_IS,
     WHOLE,
@@ -25,7 +25,6 @@ from firewall.sources.located import Node
 from firewall.sources.reading import protocol, warn_family
 from firewall.sources.service import acl_service
 
-LAST_NUMBER = 32766  # of an account's own entries, API CreateNetworkAclEntry
 DEFAULT_NUMBERS = (32767, 32768)  # the `*` entries for IPv4 and IPv6
 _IN_USE = (None, "associating", "associated")  # states of a VPC's or subnet's block; not said is in use
 
@@ -85,7 +84,7 @@ def _entry(node: Node, acl_id: str, findings: Findings) -> NetworkAclEntry | Non
     egress = required_flag(node, "Egress", findings)
     if number in DEFAULT_NUMBERS:
         if action == "allow":
-            findings.error(node, f"entry {number} is AWS's own and denies: number others 1 to {LAST_NUMBER}")
+            findings.error(node, f"entry {number} is AWS's own and denies: number others 1 to {LAST_ACL_NUMBER}")
         return None
     given, block = node.get("Protocol"), _block(node, findings)
     if given is None:
@@ -107,9 +106,9 @@ def _entry(node: Node, acl_id: str, findings: Findings) -> NetworkAclEntry | Non
 def _number(node: Node, findings: Findings) -> int | None:
     """1 to 32766, or that of a `*` entry."""
     number = required_integer(node, "RuleNumber", findings)
-    if number is None or 1 <= number <= LAST_NUMBER or number in DEFAULT_NUMBERS:
+    if number is None or 1 <= number <= LAST_ACL_NUMBER or number in DEFAULT_NUMBERS:
         return number
-    findings.error(node.key("RuleNumber"), f"RuleNumber {number} is out of range: 1 to {LAST_NUMBER}")
+    findings.error(node.key("RuleNumber"), f"RuleNumber {number} is out of range: 1 to {LAST_ACL_NUMBER}")
     return None
 
 

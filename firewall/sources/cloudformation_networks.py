@@ -7,7 +7,17 @@ from collections.abc import Iterable
 from ipaddress import ip_network
 from typing import Literal
 
-from firewall.model import ALL_PROTOCOLS, Direction, Network, NetworkAcl, NetworkAclEntry, Subnet, Vpc
+from firewall.model import (
+    ALL_PROTOCOLS,
+    DIRECTIONS,
+    LAST_ACL_NUMBER,
+    Direction,
+    Network,
+    NetworkAcl,
+    NetworkAclEntry,
+    Subnet,
+    Vpc,
+)
 from firewall.sources.cloudformation_properties import (
     ACL_ASSOCIATION,
     ACL_ENTRY,
@@ -24,9 +34,7 @@ from firewall.sources.located import Node
 from firewall.sources.reading import network, protocol, shown
 from firewall.sources.service import acl_service
 
-HIGHEST_NUMBER = 32766  # https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateNetworkAclEntry.html
 ACTIONS: dict[str, Literal["allow", "deny"]] = {"allow": "allow", "deny": "deny"}
-DIRECTIONS: tuple[Direction, Direction] = ("ingress", "egress")
 EVERYWHERE = ((100, "0.0.0.0/0"), (101, "::/0"))  # the entries of a default network ACL
 
 
@@ -178,11 +186,11 @@ def _entry_number(template: Template, node: Node) -> int | None:
     """RuleNumber."""
     found = template.known(node, "RuleNumber")
     number = whole(found)
-    if number is not None and 1 <= number <= HIGHEST_NUMBER:
+    if number is not None and 1 <= number <= LAST_ACL_NUMBER:
         return number
     if found is not None or node.get("RuleNumber") is None:
         what = "RuleNumber is missing" if found is None else f"{shown(found)} is no number of an entry"
-        template.findings.error(found or node, f"{what}: write RuleNumber: 1 to {HIGHEST_NUMBER}")
+        template.findings.error(found or node, f"{what}: write RuleNumber: 1 to {LAST_ACL_NUMBER}")
     return None
 
 

@@ -9,7 +9,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
-from firewall.model import ICMP, ICMPV6, Direction, Network, NetworkAcl, NetworkAclEntry
+from firewall.model import DIRECTIONS, ICMP, ICMPV6, LAST_ACL_NUMBER, Direction, Network, NetworkAcl, NetworkAclEntry
 from firewall.sources.draft import Draft
 from firewall.sources.located import Node
 from firewall.sources.reading import network, protocol, shown
@@ -18,12 +18,10 @@ from firewall.sources.terraform_block import CURE, Block
 from firewall.sources.terraform_groups import name_of
 from firewall.sources.terraform_links import link, links, owners
 from firewall.sources.terraform_references import NETWORK_ACL, SUBNET, VPC, Kind
-from firewall.sources.terraform_rules import DIRECTIONS
 from firewall.sources.terraform_tree import Resource, Tree
 
 ACL_TYPES = ("aws_network_acl", "aws_default_network_acl")
 _RULE = "aws_network_acl_rule"
-MOST_NUMBER = 32766  # https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateNetworkAclEntry.html
 _ACTIONS: tuple[Literal["allow", "deny"], ...] = ("allow", "deny")
 # A default network ACL is named by an attribute of its VPC.
 _VPC_OF_DEFAULT = Kind("vpc-", dict.fromkeys(("aws_vpc", "aws_default_vpc"), "default_network_acl_id"))
@@ -161,8 +159,8 @@ def _entry(block: Block, shape: Shape, acl_id: str, way: Direction, tree: Tree) 
     number = block.number(shape.number, findings)
     action = _action(block, shape.action, tree)
     given, peer = block.get("protocol"), _peer(block, tree)
-    if given is None or number is None or not 1 <= number <= MOST_NUMBER:
-        findings.error(block.values, f"an entry needs protocol and {shape.number} from 1 to {MOST_NUMBER}: {CURE}")
+    if given is None or number is None or not 1 <= number <= LAST_ACL_NUMBER:
+        findings.error(block.values, f"an entry needs protocol and {shape.number} from 1 to {LAST_ACL_NUMBER}: {CURE}")
         return None
     covered = protocol(given, findings)
     if covered is None or peer is None or action is None:

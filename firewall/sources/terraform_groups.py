@@ -7,14 +7,13 @@ rules of rule resources too. https://registry.terraform.io/providers/hashicorp/a
 from collections import defaultdict
 from dataclasses import replace
 
-from firewall.model import Direction, Rule, SecurityGroup, UnknownPeer
+from firewall.model import DIRECTIONS, Direction, Rule, SecurityGroup, UnknownPeer
 from firewall.sources.draft import Draft
 from firewall.sources.findings import Spot
 from firewall.sources.terraform_block import below, word
 from firewall.sources.terraform_links import link, owners
 from firewall.sources.terraform_references import GROUP, VPC
 from firewall.sources.terraform_rules import (
-    DIRECTIONS,
     RULE_TYPES,
     Holder,
     direction_of,

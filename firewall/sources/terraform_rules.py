@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Literal, NamedTuple
 
-from firewall.model import ALL_PROTOCOLS, Direction, GroupPeer, Peer, PrefixListPeer, Rule, UnknownPeer
+from firewall.model import ALL_PROTOCOLS, DIRECTIONS, Direction, GroupPeer, Peer, PrefixListPeer, Rule, UnknownPeer
 from firewall.sources.findings import Spot
 from firewall.sources.located import Node
 from firewall.sources.reading import description, network, warn_family
@@ -18,7 +18,6 @@ from firewall.sources.terraform_links import Link, link, links, unknown_text
 from firewall.sources.terraform_references import GROUP, PREFIX_LIST, Kind
 from firewall.sources.terraform_tree import Resource, Tree
 
-DIRECTIONS: tuple[Direction, ...] = ("ingress", "egress")
 RULE_TYPES: dict[str, Direction | None] = {  # None: the argument `type` says it
     "aws_security_group_rule": None,
     "aws_vpc_security_group_ingress_rule": "ingress",
