@@ -7,6 +7,11 @@ from pathlib import Path
 
 from tests.firewall.test_annotate import raw
 
+#: AWS's default fields, in AWS's order
+NAMES = (
+    "version account-id interface-id srcaddr dstaddr srcport dstport protocol packets bytes start end action log-status"
+)
+
 ICMP, TCP, UDP = 1, 6, 17
 Timed = tuple[float, bytes]
 

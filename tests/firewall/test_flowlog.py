@@ -13,9 +13,6 @@ from tests.firewall.test_cli import SAMPLES, WEB, WEB_RULES, Done, Run
 EXAMPLES = "https://docs.aws.amazon.com/vpc/latest/userguide/flow-logs-records-examples.html"
 ACCOUNT = ("--account", "123456789010")
 ENI = "eni-1235b8ca123456789"
-NAMES = (
-    "version account-id interface-id srcaddr dstaddr srcport dstport protocol packets bytes start end action log-status"
-)
 FIN, SYN, RST, PSH, ACK, ECE = 1, 2, 4, 8, 16, 64
 START = 1_700_000_400  # a multiple of 600
 

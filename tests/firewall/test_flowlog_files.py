@@ -15,13 +15,10 @@ from firewall.flowlog.records import Records, joined, no_records
 from firewall.flowlog.write import FlowLog
 from firewall.labels import Labels
 from pcaps.capture import open_capture
+from tests.firewall.flow_logs import NAMES
 from tests.firewall.test_cli import WEB, WEB_RULES, Run
 
 START = 1_700_000_400  # a multiple of 600
-
-NAMES = (
-    "version account-id interface-id srcaddr dstaddr srcport dstport protocol packets bytes start end action log-status"
-)
 
 
 @pytest.fixture
