@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from firewall.model import ALL_PROTOCOLS, ANY, ICMP, ICMPV6, TCP, UDP, Network
+from firewall.model import ALL_PORTS, ALL_PROTOCOLS, ANY, ICMP, ICMPV6, TCP, UDP, Network
 from pcaps.batch import IPV4_PREFIX
 
 HALF = 64
@@ -26,7 +26,6 @@ WORD = 32  # bits of a set in one number: kernels count in int64
 PROTOCOL_SHIFT = 16  # protocol << 16 | destination port, or type << 8 | code
 UNKNOWN_PORTS = 1 << 24  # with a protocol: its ports cannot be read, as in a later fragment
 SERVICES_END = 1 << 25
-ALL_PORTS = (0, 65535)
 
 Span = tuple[int, int]  # first and last, both inside
 Spans = tuple[Span, ...]  # disjoint, ascending

@@ -16,6 +16,7 @@ Direction = Literal["ingress", "egress"]
 DIRECTIONS: tuple[Direction, Direction] = ("ingress", "egress")
 
 ALL_PROTOCOLS = -1
+ALL_PORTS = (0, 65535)
 TCP, UDP, ICMP, ICMPV6 = 6, 17, 1, 58
 ANY = -1  # ICMP type or code
 LAST_ACL_NUMBER = 32766  # entries of a network ACL run from 1; above stands `*` (API CreateNetworkAclEntry)

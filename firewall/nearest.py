@@ -19,9 +19,9 @@ nearest rule is like: a rule for anywhere must not suggest another one.
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
 from typing import Any, NamedTuple
 
-from firewall.access_list import ALL_PORTS
 from firewall.labels import ICMP_PROTOCOLS, PORT_PROTOCOLS, protocol_word, rule_text
 from firewall.model import (
+    ALL_PORTS,
     ALL_PROTOCOLS,
     ANY,
     TCP,

@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 from conntrack.outcome import CAUSES
 from firewall import verdict
-from firewall.access_list import ALL_PORTS, HALF, LOW, Arrays, Builder, Item, Span, Spans, address_spans, service_spans
+from firewall.access_list import HALF, LOW, Arrays, Builder, Item, Span, Spans, address_spans, service_spans
 from firewall.errors import UsageError
 from firewall.exempt import ANY_PROTOCOL, EXEMPTIONS, SERVICES, Exemption, exemption_address, reserved
 from firewall.model import (
+    ALL_PORTS,
     ALL_PROTOCOLS,
     ANY,
     DIRECTIONS,

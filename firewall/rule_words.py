@@ -7,6 +7,7 @@ from firewall.covers import EVERYTHING, service_span
 from firewall.labels import counted, protocol_word
 from firewall.lint_tables import icmp_words
 from firewall.model import (
+    ALL_PORTS,
     ALL_PROTOCOLS,
     ANY,
     ICMP,
@@ -22,7 +23,7 @@ from firewall.model import (
     RuleSet,
     UnknownPeer,
 )
-from firewall.sources.words import ALL_ICMP, ALL_PORTS, CONSOLE_TYPES
+from firewall.sources.words import ALL_ICMP, CONSOLE_TYPES
 
 _ICMP_FAMILY = {ICMP: 4, ICMPV6: 6}
 _CUSTOM = {row.protocol: row.name for row in CONSOLE_TYPES.values() if row.asks in ("ports", "icmp")}

@@ -6,7 +6,7 @@ An entry of a network ACL is written in the same words; `Form` says where the tw
 import re
 from typing import NamedTuple
 
-from firewall.model import ALL_PROTOCOLS, ICMP, ICMPV6, Direction, GroupPeer, Peer, PrefixListPeer, Rule
+from firewall.model import ALL_PORTS, ALL_PROTOCOLS, ICMP, ICMPV6, Direction, GroupPeer, Peer, PrefixListPeer, Rule
 from firewall.sources.draft import Draft, Names
 from firewall.sources.findings import Findings, Spot
 from firewall.sources.located import Node, entries
@@ -25,7 +25,7 @@ from firewall.sources.reading import (
     warn_family,
 )
 from firewall.sources.service import Service
-from firewall.sources.words import ALL_ICMP, ALL_PORTS, CONSOLE_TYPES, SCTP, UDPLITE, ConsoleType
+from firewall.sources.words import ALL_ICMP, CONSOLE_TYPES, SCTP, UDPLITE, ConsoleType
 
 
 class Form(NamedTuple):

@@ -6,11 +6,11 @@ https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_IpPermission.html
 
 from typing import NamedTuple
 
-from firewall.model import ANY, ICMP, ICMPV6, Network
+from firewall.model import ALL_PORTS, ANY, ICMP, ICMPV6, Network
 from firewall.sources.findings import Findings, Spot
 from firewall.sources.located import Node
 from firewall.sources.reading import check_icmp, check_ports, has_ports, protocol, protocol_name
-from firewall.sources.words import ALL_ICMP, ALL_PORTS, SCTP, UDPLITE
+from firewall.sources.words import ALL_ICMP, SCTP, UDPLITE
 
 
 class Service(NamedTuple):
@@ -81,7 +81,7 @@ def acl_service(
     https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_NetworkAclEntry.html
     """
     if has_ports(number):
-        checked = (0, 65535) if ports is None else check_ports(*ports, spot, findings)
+        checked = ALL_PORTS if ports is None else check_ports(*ports, spot, findings)
         return checked and Service(number, checked)
     if number == ICMP or (number == ICMPV6 and peer.version == 6):
         both = ALL_ICMP if icmp is None else check_icmp(*icmp, spot, findings)

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from firewall.model import ALL_PROTOCOLS, ANY, ICMP, ICMPV6, TCP, UDP
+from firewall.model import ALL_PORTS, ALL_PROTOCOLS, ANY, ICMP, ICMPV6, TCP, UDP
 
 SCTP, UDPLITE = 132, 136
 
@@ -32,7 +32,6 @@ PROTOCOLS = {
 PROTOCOL_NAMES = {number: name for name, number in PROTOCOLS.items()}
 
 Ports = tuple[int, int]
-ALL_PORTS: Ports = (0, 65535)
 ALL_ICMP = (ANY, ANY)
 
 
