@@ -166,6 +166,7 @@ def check(folders: tuple[str, ...]) -> None:
     for each in found:
         problems = checked(each)
         wrong = wrong or bool(problems)
-        emit("".join(f"{harmless(problem)}\n" for problem in problems) or f"{each.name}: {counts(each)}, as written\n")
+        lines = problems or [f"{each.name}: {counts(each)}, as written"]
+        emit("".join(f"{harmless(line)}\n" for line in lines))
     if wrong:
         sys.exit(WRONG)
