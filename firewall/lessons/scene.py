@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from firewall.changes import Event, Moment
 from firewall.columns import row_cells
 from firewall.engine import Firewall
-from firewall.errors import LessonFileError
+from firewall.errors import LessonFileError, RuleFileError
 from firewall.labels import Labels
 from firewall.languages import Text
 from firewall.lessons.lesson import CHANGE, LETTERS, Change, Play, Question, Scene
@@ -40,7 +40,11 @@ class Judged(NamedTuple):
 
 def firewalls(play: Play, rules: Iterable[str | Path], readings: Sequence[str]) -> dict[str, Firewall]:
     """See Play.firewalls."""
-    known = load_rules(*rules)
+    paths = list(rules)
+    known = load_rules(*paths)
+    if not known.interfaces:
+        told = "states no interface, so that no packet meets its rules: add interfaces: with their addresses and groups"
+        raise RuleFileError([f"{paths[0]}: {told}"])
     events = _events(play, known)
     return {
         reading: Firewall(known, (), play.profile, play.settings, reading=reading, events=events)

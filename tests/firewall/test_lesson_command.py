@@ -302,6 +302,14 @@ def test_rules_that_cannot_be_used_exit_with_2(run: Run, tmp_path: Path) -> None
     assert "unknown type 'SHH': did you mean SSH?" in done.err
 
 
+def test_rules_without_interfaces_say_so(run: Run, tmp_path: Path) -> None:
+    bare = tmp_path / "bare.yaml"
+    bare.write_text("security_groups: {web: {ingress: [], egress: []}}\n")
+    done = run("lesson", "grade", "1", bare)
+    told = "states no interface, so that no packet meets its rules: add interfaces: with their addresses and groups"
+    assert (done.status, done.out, done.err) == (2, "", f"eniwall: {bare}: {told}\n")
+
+
 def test_nobody_s_work_is_written_over(run: Run, tmp_path: Path) -> None:
     mine = tmp_path / "mine.yaml"
     mine.write_text("mine")
