@@ -1,5 +1,6 @@
 """Lessons on the terminal: the pages of `lesson list`, `show`, `run` and `grade`; Hangul takes two columns each."""
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from firewall.explain.sight import sentence
@@ -16,6 +17,7 @@ MOST_RULE_LINES = 80
 NS = 10**9
 PAUSE = NS  # a longer time between two packets is shown
 INDENT = "  "
+HANGUL = re.compile("[\uac00-\ud7a3]")
 ANSWER_STYLES = {None: None, True: "bold green", False: "bold red"}  # of predictions; None: nobody was asked
 
 
@@ -151,7 +153,7 @@ class View:
                 continue
             self._shown_rules.add((name,))
             page.heading(self.said("rules", file=name))
-            lines = text.splitlines()
+            lines = [line for line in text.splitlines() if _is_for(line, self.language)]
             page.block("\n".join(lines[:MOST_RULE_LINES]))
             if len(lines) > MOST_RULE_LINES:
                 more = self.said("more_lines", count=len(lines) - MOST_RULE_LINES, file=name)
@@ -262,6 +264,11 @@ def prose(page: Page, text: str, width: int | None, style: str | None = None, in
             page.line()
         for line in wrapped(part, room, indent, indent):
             page.line(line.plain, style)
+
+
+def _is_for(line: str, language: str) -> bool:
+    """False for a comment of a rule file in the other language: authors write each for its readers."""
+    return not line.lstrip().startswith("#") or bool(HANGUL.search(line)) == (language == "ko")
 
 
 def _pairs(page: Page, pairs: Iterable[tuple[str, str]]) -> None:

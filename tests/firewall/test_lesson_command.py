@@ -106,6 +106,20 @@ Belongs to a connection that the table already holds, which web:ingress[0] let i
     assert max(map(len, done.stdout.splitlines())) <= 110
 
 
+def test_comments_of_rule_files_are_shown_in_their_language(run: Run, tmp_path: Path) -> None:
+    head = "# A web server.\n# 웹 서버입니다.\n"
+    folder = lesson_folder(tmp_path, ("security_groups:", f"{head}security_groups: # the groups"), file="rules.yaml")
+    english, korean = (run("lesson", "run", folder, "--lang", language).out for language in ("en", "ko"))
+    assert ("  # A web server.\n  security_groups: # the groups\n" in english, "웹 서버입니다." in english) == (
+        True,
+        False,
+    )
+    assert ("  # 웹 서버입니다.\n  security_groups: # the groups\n" in korean, "A web server." in korean) == (
+        True,
+        False,
+    )
+
+
 class Answers:
     """A learner who types these words."""
 
