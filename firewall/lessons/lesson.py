@@ -49,6 +49,7 @@ class Talk:
     right: End
     send: tuple[tuple[str, str], ...]
     identifier: int = 1
+    fragments: int = 1  # of each datagram
 
 
 @dataclass(frozen=True, slots=True)
