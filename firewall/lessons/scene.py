@@ -7,17 +7,23 @@ from typing import Any, NamedTuple
 from firewall.changes import Event, Moment
 from firewall.columns import row_cells
 from firewall.engine import Firewall
-from firewall.errors import LessonFileError
+from firewall.errors import LessonFileError, RuleFileError
 from firewall.labels import Labels
+from firewall.languages import Text
 from firewall.lessons.lesson import CHANGE, LETTERS, Change, Play, Question, Scene
 from firewall.lessons.packets import laid_out
 from firewall.model import RuleSet
 from firewall.sources import load_rules
 from firewall.sources.events import made_changes
 from firewall.sources.findings import Findings
+from firewall.steps.whys import why
+from firewall.verdict import REASON_WORDS, REASONS
+from pcaps.batch import NOT_A_FRAGMENT
 from pcaps.capture import Capture, FrameCapture, open_capture
 
-Row = dict[str, Any]  # a verdict row by column name (firewall.columns)
+#: A verdict row by column name (firewall.columns), and of its packet: TCP's `flags`; of a fragment the byte of its
+#: datagram that it begins with, `fragment`, else None.
+Row = dict[str, Any]
 
 
 class Judged(NamedTuple):
@@ -34,7 +40,11 @@ class Judged(NamedTuple):
 
 def firewalls(play: Play, rules: Iterable[str | Path], readings: Sequence[str]) -> dict[str, Firewall]:
     """See Play.firewalls."""
-    known = load_rules(*rules)
+    paths = list(rules)
+    known = load_rules(*paths)
+    if not known.interfaces:
+        told = "states no interface, so that no packet meets its rules: add interfaces: with their addresses and groups"
+        raise RuleFileError([f"{paths[0]}: {told}"])
     events = _events(play, known)
     return {
         reading: Firewall(known, (), play.profile, play.settings, reading=reading, events=events)
@@ -67,8 +77,14 @@ def judged(play: Play, firewall: Firewall) -> Judged:
     with play.capture() as capture:
         labels = Labels.of(firewall, capture.names)
         for batch in firewall.replay(capture):
-            rows += row_cells(batch, labels)
+            records = batch.packets.records[batch.verdicts.packet]
+            rows += [row | _of_packet(record) for row, record in zip(row_cells(batch, labels), records, strict=True)]
     return Judged(firewall, rows)
+
+
+def _of_packet(record: Any) -> Row:
+    at, fragment = int(record["fragment_offset"]), record["fragment_id"] != NOT_A_FRAGMENT
+    return {"flags": int(record["tcp_flags"]), "fragment": at if fragment else None}
 
 
 def all_judged(scene: Scene, *rules: str | Path) -> dict[str, Judged]:
@@ -99,6 +115,12 @@ def rows_of(rows: Iterable[Row], packet: int, at: str = "") -> list[Row]:
 def last_word(rows: Sequence[Row]) -> Row:
     """Of one packet's rows the one that decides: the first denial, else the last row."""
     return next((row for row in rows if row["verdict"] == "DENY"), rows[-1])
+
+
+def reason_text(row: Row, firewall: Firewall) -> Text:
+    """Why a row says what it says, in a sentence."""
+    reason = REASONS[REASON_WORDS.index(row["reason"])]
+    return Text(**why(firewall.reading.code, reason, row["rule"] or ""))
 
 
 def answer(question: Question, judged: dict[str, Judged]) -> Row:
