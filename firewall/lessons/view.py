@@ -16,6 +16,7 @@ MOST_RULE_LINES = 80
 NS = 10**9
 PAUSE = NS  # a longer time between two packets is shown
 INDENT = "  "
+ANSWER_STYLES = {None: None, True: "bold green", False: "bold red"}  # of predictions; None: nobody was asked
 
 
 # --- verdicts in a table ---------------------------------------------------------------------------------------
@@ -244,7 +245,7 @@ class View:
         page = Page(self.width)
         row = answer(question, judged)
         key = "answer" if right is None else "right" if right else "wrong"
-        page.line(self.said(key, verdict=row["verdict"], reason=row["reason"]), "" if right is None else "bold")
+        page.line(self.said(key, verdict=row["verdict"], reason=row["reason"]), ANSWER_STYLES[right])
         self._prose(page, told(reason_text(row, judged[question.reading].firewall), self.language), style="dim")
         self._prose(page, told(question.why, self.language))
         return page.text()
