@@ -6,6 +6,7 @@ assumptions and warnings say comes from the engine and stays English.
 https://docs.aws.amazon.com/ko_kr/vpc/latest/userguide/vpc-security-groups.html
 """
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 LANGUAGES = ("en", "ko")
@@ -234,14 +235,15 @@ REASONS_KO = {
 
 
 class Words:
-    """The texts of one language."""
+    """The texts of one language, from this table or another."""
 
-    def __init__(self, language: str = "en") -> None:
+    def __init__(self, language: str = "en", texts: Mapping[str, Text] = TEXTS) -> None:
         self.language = language
+        self._texts = texts
 
     def __call__(self, key: str, **values: object) -> str:
         """A text with its values, numbers with commas."""
-        text: str = getattr(TEXTS[key], self.language)
+        text: str = getattr(self._texts[key], self.language)
         return text.format(**{name: worded(value) for name, value in values.items()}) if values else text
 
     def reason(self, word: str, english: str) -> str:
