@@ -201,6 +201,11 @@ class Remedy:
         return sum(map(len, self.added.values()))
 
     @property
+    def is_new(self) -> bool:
+        """True if it says more than the files do."""
+        return bool(self.entries or self.plan.members)
+
+    @property
     def ephemeral(self) -> bool:
         """True if one of them has the ports of a kind of client."""
         ranges = {kind.ports for kind in KINDS}

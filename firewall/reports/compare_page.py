@@ -50,7 +50,7 @@ class ProofView:
 class Remedied:
     """A rule file with its notes and its proof."""
 
-    file: str | None
+    file: list[str]  # its lines
     notes: list[str]
     proof: ProofView | None
 
@@ -58,6 +58,8 @@ class Remedied:
 def compare_html(compared: ComparedResult, language: str = "en") -> str:
     """The page. Raises UsageError where jinja2 is missing."""
     check_jinja()
+    from markupsafe import Markup
+
     t, first = compare_words(language), compared.results[0]
     stateless, acl = _stateless(compared, t), _acl(compared, t)
     rows = _rows(compared)
@@ -99,6 +101,7 @@ def compare_html(compared: ComparedResult, language: str = "en") -> str:
         assumptions=list(dict.fromkeys(each for result in compared.results for each in result.assumptions)),
         warnings=list(compared.warnings),
         settings=", ".join(f"{name}={value}" for name, value in first.changed_settings.items()),
+        newline=Markup("\n"),
         **own_code(style=("report.css", "compare.css")),
     )
 
@@ -122,13 +125,14 @@ def _stateless(compared: ComparedResult, t: Words) -> Remedied | None:
         return None
     rules = compared.reverse_rules
     notes = [t("by_hand", eni=eni, group=GROUP + eni) for eni in attached_by_hand(compared)]
-    return Remedied(rules_yaml(rules) if rules else None, notes, _proof(compared, "stateless", t))
+    return Remedied(rules_yaml(rules).splitlines() if rules else [], notes, _proof(compared, "stateless", t))
 
 
 def _acl(compared: ComparedResult, t: Words) -> Remedied | None:
     if compared.remedy is None:
         return None
-    return Remedied(acl_yaml(compared.remedy), list(acl_notes(compared, t)), _proof(compared, "nacl", t))
+    lines = acl_yaml(compared.remedy).splitlines() if compared.remedy.is_new else []
+    return Remedied(lines, list(acl_notes(compared, t)), _proof(compared, "nacl", t))
 
 
 def _proof(compared: ComparedResult, reading: str, t: Words) -> ProofView | None:

@@ -101,14 +101,15 @@ def _reverse_rules(page: Page, compared: ComparedResult) -> None:
 
 
 def _network_acls(page: Page, compared: ComparedResult) -> None:
-    if compared.remedy is not None:
-        page.heading(ENGLISH("acl_file"))
+    remedy = compared.remedy
+    if remedy is not None:
+        page.heading(ENGLISH("acl_file" if remedy.is_new else "acl_none"))
     elif compared.plan is not None:
         page.heading("Network ACLs")
     for text in acl_notes(compared, ENGLISH):
         page.line(f"  {text}")
-    if compared.remedy is not None:
-        _rule_file(page, acl_yaml(compared.remedy))
+    if remedy is not None and remedy.is_new:
+        _rule_file(page, acl_yaml(remedy))
     _proof(page, compared, "nacl")
 
 
@@ -165,7 +166,7 @@ def acl_notes(compared: ComparedResult, t: Words) -> Iterator[str]:
     plan, remedy = compared.plan, compared.remedy
     if plan is None:
         return
-    if remedy is not None:
+    if remedy is not None and remedy.is_new:
         names = list(replaced(remedy))
         yield t("acl_replace", names=", ".join(names)) if names else t("acl_add")
     for acl, members in plan.members.items():

@@ -15,7 +15,7 @@ COMPARE_TEXTS = {
         "{packets}; the verdict differs for {differs}",
         "패킷 {packets} 중 판정이 서로 다른 패킷 {differs}",
     ),
-    "alone": Text("{first} allows, {second} does not: {rows}", "{first}에서만 허용, {second}에서는 불허: 행 {rows}"),
+    "alone": Text("{first} allows, {second} does not: {rows}", "{first}에서 허용하고 {second}에서 허용하지 않음: 행 {rows}"),
     "by_reading": Text("Rows by reading", "방식별 판정 수"),
     "reading": Text("reading", "방식"),
     "sg": Text("security groups, with the connection table", "보안 그룹: 연결을 추적함(상태 저장)"),
@@ -31,6 +31,7 @@ COMPARE_TEXTS = {
         "The first {shown} of {rows} rows that differ.", "판정이 다른 행 {rows}개 중 처음 {shown}개입니다."
     ),
     "rows_all": Text("All rows that differ: {rows}.", "판정이 다른 행 전체: {rows}개"),
+    "row_count": Text("rows", "행 수"),
     "flow_text": Text("source -> destination", "소스 -> 대상"),
     # --- sentences
     "packet_is": Text("Packet {packet} ({flow}, {direction} at {eni})", "패킷 {packet}({flow}, {eni}의 {direction})"),
@@ -42,7 +43,7 @@ COMPARE_TEXTS = {
     ),
     "because_established": Text(
         "the table holds its connection, which packet {packet} opened under {rule}",
-        "패킷 {packet}이(가) {rule} 규칙으로 연 연결을 추적하고 있음",
+        "패킷 {packet}에서 {rule} 규칙으로 연 연결을 추적하고 있음",
     ),
     "because_no_rule": Text("no {direction} rule allows {asked}", "{asked} 트래픽을 허용하는 {direction} 규칙이 없음"),
     "because_no_entry": Text(
@@ -53,8 +54,8 @@ COMPARE_TEXTS = {
     "because_reason": Text("of {reason}: {meaning}", "{reason}: {meaning}"),
     "asked": Text("{protocol} {peer}", "{peer} {protocol}"),
     "asked_port": Text("{protocol} {peer}, destination port {port}", "{peer} {protocol}, 대상 포트 {port}"),
-    "from": Text("from {address}", "{address}에서 오는"),
-    "to": Text("to {address}", "{address}(으)로 가는"),
+    "from": Text("from {address}", "소스가 {address}인"),
+    "to": Text("to {address}", "대상이 {address}인"),
     # --- what would make them equal
     "reverse": Text("Rules that the stateless reading would need", "상태 비저장 방식에 추가로 필요한 규칙"),
     "reverse_none": Text(
@@ -67,11 +68,15 @@ COMPARE_TEXTS = {
     ),
     "by_hand": Text(
         'without effect until {eni} lists "{group}" among its security_groups in its rule file',
-        '규칙 파일에서 {eni}의 security_groups에 "{group}"을(를) 추가해야 적용됩니다.',
+        '규칙 파일에서 {eni}의 security_groups에 "{group}" 그룹을 추가해야 적용됩니다.',
     ),
     "acl_file": Text(
         "Network ACL entries that admit what the security groups admit",
         "보안 그룹이 허용하는 트래픽을 허용하는 네트워크 ACL 항목",
+    ),
+    "acl_none": Text(
+        "The network ACLs of the files need no further entry for these packets",
+        "파일에 있는 네트워크 ACL에 이 패킷들을 위해 추가할 항목은 없습니다.",
     ),
     "acl_add": Text("a rule file to add with --rules", "--rules로 추가할 규칙 파일입니다."),
     "acl_replace": Text(
@@ -85,18 +90,19 @@ COMPARE_TEXTS = {
     ),
     "made_subnet": Text(
         "{subnet}: no file says the subnet; {blocks} is taken, the smallest that AWS makes; write your own",
-        "{subnet}: 파일에 서브넷이 없어 AWS에서 만들 수 있는 가장 작은 블록 {blocks}을(를) 썼습니다. 실제 블록으로"
-        " 바꾸십시오.",
+        "{subnet}: 파일에 서브넷이 없어 AWS에서 만들 수 있는 가장 작은 서브넷({blocks})으로 가정했습니다. 실제"
+        " 블록으로 바꾸십시오.",
     ),
     "not_expanded": Text(
         "{rule} names a group or list whose addresses are not all known; the entries hold those that are",
-        "{rule}이(가) 가리키는 보안 그룹 또는 접두사 목록의 주소를 모두 알 수 없어, 알려진 주소만 항목에 넣었습니다.",
+        "{rule}에서 참조하는 보안 그룹 또는 접두사 목록의 주소를 모두 알 수 없어, 알려진 주소만 항목에 넣었습니다.",
     ),
     "catch_all": Text(
         "each range is the smallest that AWS names for a kind of client and that holds the ports seen, whatever the"
         " client is; {low}-{high} serves clients of every kind",
-        "각 범위는 AWS 문서의 클라이언트별 임시 포트 범위 가운데 캡처에서 본 포트를 모두 포함하는 가장 작은 것입니다."
-        " 모든 클라이언트를 지원하려면 {low}-{high}을(를) 쓰십시오.",
+        "각 범위는 AWS 문서의 클라이언트별 임시 포트 범위 가운데 캡처에서 본 포트를 모두 포함하는 가장 작은 것이며, 실제"
+        " 클라이언트 종류와 다를 수 있습니다."
+        " 모든 클라이언트에 쓸 수 있는 범위는 {low}-{high}입니다.",
     ),
     "widened": Text(
         "{acl} {direction}: peers widened to /{v4} (IPv6: /{v6}) to stay within {most} entries",
