@@ -66,7 +66,7 @@ class Lacking:
     rules: Sequence[Rule]
     entries: Sequence[NetworkAclEntry]
     asked: Counter[Asked] = field(default_factory=Counter)
-    clients: dict[tuple[int, tuple[int, int] | None], tuple[int, int]] = field(default_factory=dict)
+    clients: dict[int | tuple[int, int], tuple[int, int]] = field(default_factory=dict)
     denied: Counter[str] = field(default_factory=Counter)  # rows, by the numbered entry that denies them
 
     def __post_init__(self) -> None:
@@ -162,9 +162,9 @@ def _is_stated(entry: NetworkAclEntry) -> bool:
     return entry.number <= LAST_ACL_NUMBER
 
 
-def _client(asked: Asked) -> tuple[int, tuple[int, int] | None]:
+def _client(asked: Asked) -> int | tuple[int, int]:
     """Who chose the port of a reply: the peer that it leaves to, or the interface that it comes to."""
-    return asked.eni, asked.peer if asked.direction == EGRESS else None
+    return asked.peer if asked.direction == EGRESS else asked.eni
 
 
 # --- the remedy --------------------------------------------------------------------------------------------
@@ -212,8 +212,11 @@ class Remedy:
         return any(entry.ports in ranges for entries in self.added.values() for entry in entries)
 
 
-def remedy(plan: Plan, rule_set: RuleSet, lacking: Lacking) -> Remedy:
-    """The entries that are lacking, behind those that stand already; `rule_set` is the plan's, applied."""
+def remedy(plan: Plan, rule_set: RuleSet, lacking: Lacking, *, changing: bool = False) -> Remedy:
+    """The entries that are lacking, behind those that stand already; `rule_set` is the plan's, applied.
+
+    `changing`: events change the rules, so that what stands now may not have stood for a packet.
+    """
     own, any_client = (lacking.wanted(plan, rule_set, catch_all=catch_all) for catch_all in (False, True))
     added: dict[tuple[str, Direction], list[NetworkAclEntry]] = {}
     why: dict[NetworkAclEntry, str] = {}
@@ -223,7 +226,9 @@ def remedy(plan: Plan, rule_set: RuleSet, lacking: Lacking) -> Remedy:
         for direction in DIRECTIONS:
             place = (acl_id, direction)
             before = acl.ingress if direction == "ingress" else acl.egress
-            found, quota = _fitted(place, before, own.get(place, []), any_client.get(place, []))
+            covering = () if changing else before
+            lists = (own.get(place, []), any_client.get(place, []))
+            found, quota = _fitted(place, len(before), covering, *lists)
             quotas.append(quota)
             taken = [entry.number for entry in before]
             for each, number in zip(found, numbers(len(found), taken), strict=True):
@@ -237,6 +242,7 @@ def remedy(plan: Plan, rule_set: RuleSet, lacking: Lacking) -> Remedy:
 
 def _fitted(
     place: tuple[str, Direction],
+    standing: int,
     before: Sequence[NetworkAclEntry],
     own: Sequence[Wanted],
     any_client: Sequence[Wanted],
@@ -250,10 +256,10 @@ def _fitted(
         for step in range(len(WIDTHS[4])):
             for wanted in (own, any_client):
                 found = exact if (step, wanted) == (0, own) else merged(wanted, step, before)
-                if len(before) + len(found) <= most:
+                if standing + len(found) <= most:
                     widened = (WIDTHS[4][step], WIDTHS[6][step]) if step else None
-                    return found, Quota(*place, len(before) + len(found), widened, wanted is not own)
-    return exact, Quota(*place, len(before) + len(exact), None, catch_all=False)
+                    return found, Quota(*place, standing + len(found), widened, wanted is not own)
+    return exact, Quota(*place, standing + len(exact), None, catch_all=False)
 
 
 def merged(wanted: Iterable[Wanted], step: int, before: Sequence[NetworkAclEntry]) -> list[Wanted]:

@@ -125,7 +125,7 @@ class Plan:
         rule_set = replace(rule_set, interfaces=rule_set.interfaces | placed)
         acls = dict(rule_set.network_acls)
         for acl_id, members in self.members.items():
-            acls[acl_id] = group_acl(acl_id, [rule_set.interfaces[each] for each in members], rule_set)
+            acls[acl_id] = group_acl(acl_id, [rule_set.interfaces[each] for each in members], rule_set, more)
         for acl_id in dict.fromkeys(acl_id for acl_id, _ in more):
             acls[acl_id] = _with_entries(acls[acl_id], more)
         return replace(rule_set, subnets=rule_set.subnets | self.subnets, network_acls=acls)
@@ -141,14 +141,16 @@ def _with_entries(acl: NetworkAcl, added: Added) -> NetworkAcl:
     return replace(acl, ingress=ways[0], egress=ways[1])
 
 
-def group_acl(acl_id: str, members: Sequence[NetworkInterface], rule_set: RuleSet) -> NetworkAcl:
-    """What the groups of some interfaces allow, as one network ACL."""
+def group_acl(acl_id: str, members: Sequence[NetworkInterface], rule_set: RuleSet, added: Added) -> NetworkAcl:
+    """What the groups of some interfaces allow, as one network ACL, with the added entries under their numbers."""
     acl = NetworkAcl(acl_id, acl_id)
     ways: dict[tuple[str, Direction], list[NetworkAclEntry]] = {}
     for direction in DIRECTIONS:
         rules = dict.fromkeys(rule for eni in members for rule in attached_rules(eni, direction, rule_set))
         wanted = uncovered(each for rule in rules for each in rule_entries(rule, rule_set))
-        pairs = zip(wanted, numbers(len(wanted)), strict=True)
+        taken = {entry.number for entry in added.get((acl_id, direction), ())}
+        free = [number for number in numbers(len(wanted) + len(taken)) if number not in taken]
+        pairs = zip(wanted, free, strict=False)
         ways[acl_id, direction] = [each.entry(acl_id, direction, number) for each, number in pairs]
     return _with_entries(acl, ways)
 

@@ -124,7 +124,7 @@ def first_difference(compared: ComparedResult, pair: Pair | None = None, t: Word
 
 
 def _place(cells: dict[str, Any], t: Words) -> dict[str, str]:
-    return {"direction": cells["direction"] or "-", "eni": cells["eni"] or t("no_interface")}
+    return {"direction": t(cells["direction"]) if cells["direction"] else "-", "eni": cells["eni"] or t("no_interface")}
 
 
 def why(kept: Judged, result: Result, reading: str, t: Words = ENGLISH) -> str:
@@ -142,10 +142,10 @@ def why(kept: Judged, result: Result, reading: str, t: Words = ENGLISH) -> str:
         opener = frame_text(opened.capture, opened.packet, result)
         return t("because_established", packet=opener, rule=opened.rule)
     if reason in (NO_INGRESS_RULE, NO_EGRESS_RULE):
-        return t("because_no_rule", direction=cells["direction"], asked=_asked(cells, t))
+        return t("because_no_rule", direction=t(cells["direction"]), asked=_asked(cells, t))
     if reason in BY_ACL and rule >= 0:
         key = "because_entry" if _is_stated(rule, result) else "because_no_entry"
-        return t(key, direction=cells["direction"], asked=_asked(cells, t), rule=result.labels.rule(rule))
+        return t(key, direction=t(cells["direction"]), asked=_asked(cells, t), rule=result.labels.rule(rule))
     word = REASON_WORDS[reason]
     return t("because_reason", reason=word, meaning=t.reason(word, REASONS[reason].meaning))
 

@@ -15,7 +15,9 @@ COMPARE_TEXTS = {
         "{packets}; the verdict differs for {differs}",
         "패킷 {packets} 중 판정이 서로 다른 패킷 {differs}",
     ),
-    "alone": Text("{first} allows, {second} does not: {rows}", "{first}에서 허용하고 {second}에서 허용하지 않음: 행 {rows}"),
+    "alone": Text(
+        "{first} allows, {second} does not: {rows}", "{first}에서 허용하고 {second}에서 허용하지 않음: 행 {rows}"
+    ),
     "by_reading": Text("Rows by reading", "방식별 판정 수"),
     "reading": Text("reading", "방식"),
     "sg": Text("security groups, with the connection table", "보안 그룹: 연결을 추적함(상태 저장)"),
@@ -54,6 +56,8 @@ COMPARE_TEXTS = {
     "because_reason": Text("of {reason}: {meaning}", "{reason}: {meaning}"),
     "asked": Text("{protocol} {peer}", "{peer} {protocol}"),
     "asked_port": Text("{protocol} {peer}, destination port {port}", "{peer} {protocol}, 대상 포트 {port}"),
+    "ingress": Text("ingress", "인바운드"),
+    "egress": Text("egress", "아웃바운드"),
     "from": Text("from {address}", "소스가 {address}인"),
     "to": Text("to {address}", "대상이 {address}인"),
     # --- what would make them equal
@@ -100,8 +104,8 @@ COMPARE_TEXTS = {
     "catch_all": Text(
         "each range is the smallest that AWS names for a kind of client and that holds the ports seen, whatever the"
         " client is; {low}-{high} serves clients of every kind",
-        "각 범위는 AWS 문서의 클라이언트별 임시 포트 범위 가운데 캡처에서 본 포트를 모두 포함하는 가장 작은 것이며, 실제"
-        " 클라이언트 종류와 다를 수 있습니다."
+        "각 범위는 AWS 문서의 클라이언트별 임시 포트 범위 가운데 캡처에서 본 포트를 모두 포함하는 가장 작은 것이며,"
+        " 실제 클라이언트 종류와 다를 수 있습니다."
         " 모든 클라이언트에 쓸 수 있는 범위는 {low}-{high}입니다.",
     ),
     "widened": Text(

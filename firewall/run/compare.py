@@ -43,7 +43,9 @@ def run_compare(inputs: Inputs, names: tuple[str, ...], version: str) -> Compare
     if {"sg", "nacl"} <= set(names):
         lacking = Lacking(first.rules, firewalls[names.index("nacl")].acl_entries)
     found = _walk(inputs, names, firewalls, version, lacking)
-    cure = None if lacking is None else remedy(plan, plan.applied(rule_set), lacking)
+    cure = (
+        None if lacking is None else remedy(plan, plan.applied(rule_set), lacking, changing=inputs.events is not None)
+    )
     guard = plan if "nacl" in names else None
     compared = ComparedResult(names, found.results, found.comparison, guard, cure)
     if "sg" not in names:
