@@ -62,7 +62,7 @@ def rule_entries(rule: Rule, rule_set: RuleSet) -> Iterator[Wanted]:
     ports = (rule.ports or ALL_PORTS) if rule.protocol in (TCP, UDP) else None
     blocks = reach(rule.peer, rule_set).networks
     for version in (4, 6):
-        merged = collapse_addresses(block for block in blocks if block.version == version)  # type: ignore[type-var]
+        merged = collapse_addresses(block for block in blocks if block.version == version)  # type: ignore[type-var]  # all of one family
         for block in merged:
             if (rule.protocol, version) not in ((ICMP, 6), (ICMPV6, 4)):
                 yield Wanted(rule.protocol, ports, (rule.icmp_type, rule.icmp_code), block, rule.name)
@@ -219,7 +219,9 @@ def _around(networks: Iterable[Network]) -> dict[int, Network]:
 
 
 def _holding_both(one: Network, other: Network) -> Network:
-    while not (one.network_address <= other.network_address and other.broadcast_address <= one.broadcast_address):
+    """The smallest block around two of one family."""
+    first, last = int(other.network_address), int(other.broadcast_address)
+    while not int(one.network_address) <= first <= last <= int(one.broadcast_address):
         one = one.supernet()
     return one
 

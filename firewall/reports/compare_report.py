@@ -8,9 +8,10 @@ from firewall.labels import counted
 from firewall.quotas import ENTRIES
 from firewall.reports.compare_result import ComparedResult, Proof, first_difference, frame, rows_of
 from firewall.reports.compare_rules import acl_yaml, replaced, rules_yaml
-from firewall.reports.compare_texts import ENGLISH, Words, amount
+from firewall.reports.compare_texts import ENGLISH, amount
 from firewall.reports.page import Column, Page, number
 from firewall.reports.terminal import at_interface, captures, clock_text, eni_cell, eni_column, notes, row_text
+from firewall.reports.texts import Words
 from firewall.verdict import VERDICTS
 
 SHOWN_ROWS = 10

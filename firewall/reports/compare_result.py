@@ -9,9 +9,10 @@ from firewall.columns import row_cells
 from firewall.compare import Comparison, Pair, ReverseRule, Ways
 from firewall.group_acls import Plan
 from firewall.model import LAST_ACL_NUMBER
-from firewall.reports.compare_texts import ENGLISH, Words
+from firewall.reports.compare_texts import ENGLISH
 from firewall.reports.result import Result
 from firewall.reports.terminal import frame_text, row_text
+from firewall.reports.texts import Words
 from firewall.rows import Judged
 from firewall.verdict import (
     ALLOW,
@@ -142,10 +143,10 @@ def why(kept: Judged, result: Result, reading: str, t: Words = ENGLISH) -> str:
         opener = frame_text(opened.capture, opened.packet, result)
         return t("because_established", packet=opener, rule=opened.rule)
     if reason in (NO_INGRESS_RULE, NO_EGRESS_RULE):
-        return t("because_no_rule", direction=t(cells["direction"]), asked=_asked(cells, t))
+        return t("because_no_rule", direction=t(str(cells["direction"])), asked=_asked(cells, t))
     if reason in BY_ACL and rule >= 0:
         key = "because_entry" if _is_stated(rule, result) else "because_no_entry"
-        return t(key, direction=t(cells["direction"]), asked=_asked(cells, t), rule=result.labels.rule(rule))
+        return t(key, direction=t(str(cells["direction"])), asked=_asked(cells, t), rule=result.labels.rule(rule))
     word = REASON_WORDS[reason]
     return t("because_reason", reason=word, meaning=t.reason(word, REASONS[reason].meaning))
 
@@ -188,5 +189,5 @@ def _left(key: str, rows: int, pair: Pair, example: tuple[Judged, Judged], compa
     groups, other = (
         row_cells(judged, compared.results[number].labels)[0] for judged, number in zip(example, numbers, strict=True)
     )
-    said = (f"{cells['verdict']} {cells['reason']}" for cells in (groups, other))
-    return Left(key, rows, frame(groups, compared), row_text(groups), *said, other["rule"] or "")
+    ours, theirs = (f"{cells['verdict']} {cells['reason']}" for cells in (groups, other))
+    return Left(key, rows, frame(groups, compared), row_text(groups), ours, theirs, str(other["rule"] or ""))

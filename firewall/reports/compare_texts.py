@@ -53,7 +53,7 @@ COMPARE_TEXTS = {
         "{asked} 트래픽을 허용하는 {direction} 항목이 없어 {rule}에서 거부",
     ),
     "because_entry": Text("{rule} denies it", "{rule}에서 거부"),
-    "because_reason": Text("of {reason}: {meaning}", "{reason}: {meaning}"),
+    "because_reason": Text("of {reason}: {meaning}", "사유 {reason}: {meaning}"),
     "asked": Text("{protocol} {peer}", "{peer} {protocol}"),
     "asked_port": Text("{protocol} {peer}, destination port {port}", "{peer} {protocol}, 대상 포트 {port}"),
     "ingress": Text("ingress", "인바운드"),

@@ -120,6 +120,44 @@ def test_untracked_flows_need_nothing_further(tmp_path: Path) -> None:
     assert proof(found) == "nothing needs to be added, and nacl differs at 0 rows"
 
 
+def test_replies_between_two_interfaces_need_entries_in_both_network_acls(tmp_path: Path) -> None:
+    rules = """
+security_groups:
+  app: {ingress: [], egress: [{protocol: tcp, ports: 6379, destination: sg:db}]}
+  db: {ingress: [{protocol: tcp, ports: 6379, source: sg:app}], egress: []}
+interfaces:
+  eni-app: {addresses: [10.0.1.20], security_groups: [app]}
+  eni-db: {addresses: [10.0.2.30], security_groups: [db]}
+"""
+    found = compared(tmp_path, rules, handshake("10.0.1.20", "10.0.2.30", 6379))
+    assert entries(found) == [
+        "{number: 100, action: allow, protocol: tcp, ports: 32768-61000, source: 10.0.2.30/32}",
+        "{number: 100, action: allow, protocol: tcp, ports: 6379, destination: 10.0.2.30/32}",
+        "{number: 100, action: allow, protocol: tcp, ports: 6379, source: 10.0.1.20/32}",
+        "{number: 100, action: allow, protocol: tcp, ports: 32768-61000, destination: 10.0.1.20/32}",
+    ]
+    assert proof(found) == "proven: with these entries nacl differs at 0 rows"
+
+
+def test_an_icmp_error_about_a_tracked_connection_gets_its_type_and_code(tmp_path: Path) -> None:
+    quoted = 'IP(src="10.0.1.10", dst="198.51.100.7")/TCP(sport=80, dport=40000, flags="SA")'
+    error = packet("192.0.2.1", WEB, f"ICMP(type=3, code=4)/{quoted}")
+    story = [*handshake(CLIENT, WEB, 80, 40000), error]
+    found = compared(tmp_path, ALONE, story, settings={"icmp_errors": "related"})
+    assert entries(found)[1] == "{number: 110, action: allow, protocol: icmp, icmp: 3/4, source: 192.0.2.1/32}"
+    assert proof(found) == "proven: with these entries nacl differs at 0 rows"
+
+
+def test_later_fragments_carry_no_port_and_need_an_entry_for_every_port(tmp_path: Path) -> None:
+    rules = ALONE.replace("type: HTTP", "protocol: udp, ports: 53")
+    asks, answers = udp_exchange(CLIENT, WEB, sport=40000, dport=53, response=b"x" * 2000)
+    found = compared(tmp_path, rules, [asks, *answers.fragment(800)])
+    assert entries(found)[1:] == [
+        "{number: 100, action: allow, protocol: udp, ports: all, destination: 198.51.100.7/32}"
+    ]
+    assert proof(found) == "proven: with these entries nacl differs at 0 rows"
+
+
 # --- what cannot be equal ------------------------------------------------------------------------------
 def test_what_looks_like_a_reply_passes_and_the_proof_says_why(tmp_path: Path) -> None:
     stray = packet(WEB, CLIENT, 'TCP(sport=22, dport=40001, flags="RA")')

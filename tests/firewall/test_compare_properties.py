@@ -62,16 +62,16 @@ def rule_files(draw: st.DrawFn) -> str:
 @st.composite
 def conversations(draw: st.DrawFn) -> list[Any]:
     """One exchange of a peer and the web server, from either side; or a packet that belongs to none."""
-    ends = draw(st.permutations((WEB, draw(st.sampled_from(PEERS)))))
+    one, other = draw(st.permutations((WEB, draw(st.sampled_from(PEERS)))))
     sport, dport = draw(PORTS), draw(SERVICE_PORTS)
     kind = draw(st.sampled_from(("tcp", "udp", "ping", "stray")))
     if kind == "tcp":
-        return handshake(*ends, dport, sport)
+        return handshake(one, other, dport, sport)
     if kind == "udp":
-        return list(udp_exchange(*ends, sport=sport, dport=dport))
+        return list(udp_exchange(one, other, sport=sport, dport=dport))
     if kind == "ping":
-        return [packet(*ends, f"ICMP(type=8, id={sport})"), packet(*ends[::-1], f"ICMP(type=0, id={sport})")]
-    return [packet(*ends, f'TCP(sport={dport}, dport={sport}, flags="RA")')]
+        return [packet(one, other, f"ICMP(type=8, id={sport})"), packet(other, one, f"ICMP(type=0, id={sport})")]
+    return [packet(one, other, f'TCP(sport={dport}, dport={sport}, flags="RA")')]
 
 
 STORIES = st.lists(conversations(), min_size=1, max_size=5).map(lambda parts: [each for part in parts for each in part])
