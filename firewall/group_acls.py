@@ -214,8 +214,15 @@ def _around(networks: Iterable[Network]) -> dict[int, Network]:
         block = network.supernet(new_prefix=length)
         if network.version in found:
             block = _holding_both(found[network.version], block)
+        while block.prefixlen and _is_broadcast(network, block):
+            block = block.supernet()
         found[network.version] = block
     return found
+
+
+def _is_broadcast(network: Network, block: Network) -> bool:
+    """True for the last IPv4 address of a subnet of this block: nothing is delivered there, and no interface has it."""
+    return network.version == 4 and network.prefixlen == 32 and network.network_address == block.broadcast_address
 
 
 def _holding_both(one: Network, other: Network) -> Network:

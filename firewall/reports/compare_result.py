@@ -23,6 +23,7 @@ from firewall.verdict import (
     NACL_INGRESS,
     NO_EGRESS_RULE,
     NO_INGRESS_RULE,
+    NOT_DELIVERED,
     NOT_EVALUATED,
     REASON_VERDICTS,
     REASON_WORDS,
@@ -173,7 +174,7 @@ def _why_left(way: Ways, reading: str, result: Result) -> str:
     ours, theirs = REASON_VERDICTS[way.first], REASON_VERDICTS[way.second]
     if DROPPED_AT_SENDER in (way.first, way.second):
         return "left_sender"
-    if EXEMPT in (ours, theirs):
+    if EXEMPT in (ours, theirs) or NOT_DELIVERED in (way.first, way.second):
         return "left_exempt"
     if NOT_EVALUATED in (ours, theirs):
         return "left_unknown"

@@ -93,7 +93,7 @@ COMPARE_TEXTS = {
         " 두었습니다.",
     ),
     "made_subnet": Text(
-        "{subnet}: no file says the subnet; {blocks} is taken, the smallest that AWS makes; write your own",
+        "{subnet}: no file says the subnet; {blocks} is taken, the smallest that AWS would make; write your own",
         "{subnet}: 파일에 서브넷이 없어 AWS에서 만들 수 있는 가장 작은 서브넷({blocks})으로 가정했습니다. 실제"
         " 블록으로 바꾸십시오.",
     ),
@@ -187,8 +187,8 @@ COMPARE_TEXTS = {
         "보낸 쪽 인터페이스의 판정이 달라, 받는 쪽 인터페이스는 한 방식에서만 판정합니다.",
     ),
     "left_exempt": Text(
-        "the made subnet tells which addresses are AWS's own, whose traffic is not filtered",
-        "서브넷이 정해지면 AWS가 쓰는 주소도 정해지며, 그 주소의 트래픽은 필터링하지 않습니다.",
+        "the made subnet tells its router's address and its broadcast address, whose traffic no rule decides",
+        "가정한 서브넷의 라우터 주소와 브로드캐스트 주소로 정해지는 트래픽이며, 규칙으로 판정하지 않습니다.",
     ),
     "left_unknown": Text("one of the two readings cannot judge them", "두 방식 중 하나가 판정할 수 없는 패킷입니다."),
 }

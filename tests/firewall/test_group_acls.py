@@ -55,6 +55,21 @@ def test_ports_of_sctp_are_ignored_as_aws_ignores_them() -> None:
     assert [each.ports for each in rule_entries(rule, rule_set())] == [None]
 
 
+@pytest.mark.parametrize(
+    ("address", "block"),
+    [
+        ("10.0.1.20", "10.0.1.16/28"),
+        ("10.0.1.31", "10.0.1.0/26"),  # the last one of /28 and of /27
+        ("10.0.1.1", "10.0.1.0/28"),
+        ("2001:db8::ffff:ffff:ffff:ffff", "2001:db8::/64"),
+    ],
+)
+def test_a_made_subnet_has_no_interface_at_its_broadcast_address(address: str, block: str) -> None:
+    rules = rule_set(group("web"), interfaces=(eni("a", ("web",), address),))
+    plan = plan_acls(rules, tuple(rules.interfaces.values()))
+    assert [str(each) for each in plan.subnets["subnet-a"].cidrs] == [block]
+
+
 def test_interfaces_far_apart_get_subnets_of_their_own_and_neighbours_share_one() -> None:
     rules = rule_set(
         group("web", tcp(80, "0.0.0.0/0")),
