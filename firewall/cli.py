@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 import click
 
 from firewall.commands.annotate import annotate
+from firewall.commands.compare import compare
 from firewall.commands.explain import explain
 from firewall.commands.flowlog import flowlog
 from firewall.commands.lesson import lesson
@@ -80,32 +81,6 @@ def replay(outputs: tuple[str, ...], as_json: bool, **words: Any) -> None:
     for path in outputs:
         sys.stderr.write(f"eniwall: wrote {counted(result.summary.rows, 'row')} to {path}\n")
     print_report(result, as_json=as_json)
-
-
-@cli.command()
-@capturing
-@click.option(
-    "--as",
-    "readings",
-    metavar="READING,READING",
-    default="sg,stateless",
-    show_default=True,
-    help="The two readings: sg (security groups, with the connection table), stateless (the same rules without it).",
-)
-def compare(readings: str, as_json: bool, **words: Any) -> None:
-    """Judge the same packets with and without the connection table and show what differs.
-
-    The report ends with the rules that the stateless reading would need for the replies.
-    """
-    choose_engine(words["captures"], words["crafted"], words["follow"])
-    from firewall.run.compare import run_compare
-    from firewall.run.inputs import Inputs
-
-    compared = run_compare(Inputs(**words), readings, version_text())
-    warn(dict.fromkeys(warning for result in compared.results for warning in result.warnings))
-    from firewall.reports.compare_report import compare_json, compare_terminal
-
-    emit(compare_json(compared) if as_json else compare_terminal(compared, width()))
 
 
 @cli.command()
@@ -230,6 +205,7 @@ def rules(
 
 
 cli.add_command(annotate)
+cli.add_command(compare)
 cli.add_command(explain)
 cli.add_command(report)
 cli.add_command(flowlog)

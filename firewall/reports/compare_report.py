@@ -1,86 +1,79 @@
-"""What `eniwall compare` tells: where two readings differ, and the rules that the stateless one lacks."""
+"""What `eniwall compare` tells people: where readings differ, and what would make them equal."""
 
-import json
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
 
-from firewall.columns import row_cells
-from firewall.compare import EPHEMERAL_PORTS, NETWORK_ACL_PAGE, Comparison, ReverseRule
-from firewall.labels import counted, protocol_word
-from firewall.reports.json_report import FORMAT, dumped, result_object
+from firewall.compare import GROUP, Pair
+from firewall.ephemeral import CATCH_ALL, EPHEMERAL_PAGE, EPHEMERAL_PORTS
+from firewall.labels import counted
+from firewall.quotas import ENTRIES
+from firewall.reports.compare_result import ComparedResult, Proof, first_difference, frame, rows_of
+from firewall.reports.compare_rules import acl_yaml, replaced, rules_yaml
+from firewall.reports.compare_texts import ENGLISH, amount
 from firewall.reports.page import Column, Page, number
-from firewall.reports.result import Result
-from firewall.reports.terminal import (
-    at_interface,
-    captures,
-    clock_text,
-    eni_cell,
-    eni_column,
-    frame_text,
-    notes,
-    row_text,
-)
-from firewall.rows import Judged
-from firewall.verdict import ESTABLISHED, NO_EGRESS_RULE, NO_INGRESS_RULE, REASON_WORDS, REASONS, RULE, VERDICTS
+from firewall.reports.terminal import at_interface, captures, clock_text, eni_cell, eni_column, notes, row_text
+from firewall.reports.texts import Words
+from firewall.verdict import VERDICTS
 
+SHOWN_ROWS = 10
 MOST_RULE_LINES = 40
-GROUP = "replies "  # and the interface's id: the name of a printed group
-_PEER_KEYS = {"ingress": "source", "egress": "destination"}
 
 
-@dataclass(frozen=True)
-class ComparedResult:
-    """Two finished replays of the same packets and what differs between them."""
-
-    readings: tuple[str, str]
-    results: tuple[Result, Result]
-    comparison: Comparison
-
-    @property
-    def reverse_rules(self) -> list[ReverseRule]:
-        """The rules that the stateless reading lacks."""
-        return self.comparison.reverse_rules(self.results[0].labels.interfaces)
-
-
-# --- text ------------------------------------------------------------------------------------------
 def compare_terminal(compared: ComparedResult, width: int | None = None) -> str:
     """The report for people."""
-    page = Page(width)
-    comparison, (first, second) = compared.comparison, compared.readings
-    packets = counted(compared.results[0].packets_read, "packet")
-    page.line(f"{packets}; the verdict differs for {counted(comparison.packets, 'packet')}", "bold")
-    page.line(f"{first} allows, {second} does not: {counted(comparison.only_first, 'row')}")
-    page.line(f"{second} allows, {first} does not: {counted(comparison.only_second, 'row')}")
-    captures(page, compared.results[0])
-    page.heading("Rows by reading")
+    page, t = Page(width), ENGLISH
+    comparison, first = compared.comparison, compared.results[0]
+    differs = {"packets": counted(first.packets_read, "packet"), "differs": counted(comparison.packets, "packet")}
+    page.line(t("differs", **differs), "bold")
+    for pair in comparison.pairs:
+        for text in alone(pair, compared, t):
+            page.line(text)
+    captures(page, first)
+    page.heading(t("by_reading"))
     rows = [
         (reading, *result.summary.verdicts.values(), result.summary.rows)
         for reading, result in zip(compared.readings, compared.results, strict=True)
     ]
     page.table((Column("reading"), *map(number, VERDICTS), number("rows")), rows)
     if comparison.rows:
-        page.heading("First difference")
-        page.line(f"  {first_difference(compared)}")
+        _first_differences(page, compared)
         _differences(page, compared)
     _reverse_rules(page, compared)
-    ours, theirs = compared.results
-    notes(page, ours, [*ours.assumptions, *theirs.assumptions], [*ours.warnings, *theirs.warnings])
+    _network_acls(page, compared)
+    _ephemeral(page, compared)
+    notes(
+        page,
+        first,
+        [each for result in compared.results for each in result.assumptions],
+        list(compared.warnings),
+    )
     return page.text()
 
 
+def alone(pair: Pair, compared: ComparedResult, t: Words) -> Iterator[str]:
+    """`sg allows, stateless does not: 18 rows`, and the other way round."""
+    first, second = compared.readings[pair.first], compared.readings[pair.second]
+    yield t("alone", first=first, second=second, rows=amount(t, pair.only_first, "row"))
+    yield t("alone", first=second, second=first, rows=amount(t, pair.only_second, "row"))
+
+
+def _first_differences(page: Page, compared: ComparedResult) -> None:
+    differing = [pair for pair in compared.comparison.pairs if pair.rows]
+    page.heading("First difference" if len(compared.comparison.pairs) == 1 else "First difference of each two")
+    for pair in differing:
+        page.line(f"  {first_difference(compared, pair)}")
+
+
 def _differences(page: Page, compared: ComparedResult) -> None:
-    comparison = compared.comparison
-    shown = comparison.first.verdicts.rows
-    cut = f" ({shown} of {comparison.rows:,} shown)" if shown < comparison.rows else ""
-    result = compared.results[0]
+    result, total = compared.results[0], compared.comparison.rows
+    shown = min(SHOWN_ROWS, total)
+    cut = f" ({shown} of {total:,} shown)" if shown < total else ""
     page.heading(f"Rows whose verdict differs{at_interface(result)}{cut}")
-    rows = [
-        (_frame(first, compared), clock_text(first["time"], result.summary), *eni_cell(first["eni"], result),
-         first["direction"], row_text(first), f"{first['verdict']} {first['reason']}",
-         f"{second['verdict']} {second['reason']}")
-        for first, second in _pairs(compared)
-    ]  # fmt: skip
+    rows = []
+    for sides in list(rows_of(compared))[:SHOWN_ROWS]:
+        cells = sides[0]
+        where = (frame(cells, compared), clock_text(cells["time"], result.summary), *eni_cell(cells["eni"], result))
+        said = (f"{each['verdict']} {each['reason']}" for each in sides)
+        rows.append((*where, cells["direction"], row_text(cells), *said))
     columns = (
         Column("packet"),
         Column("time"),
@@ -92,25 +85,126 @@ def _differences(page: Page, compared: ComparedResult) -> None:
     page.table(columns, rows)
 
 
+# --- what would make them equal ----------------------------------------------------------------------
 def _reverse_rules(page: Page, compared: ComparedResult) -> None:
+    if not {"sg", "stateless"} <= set(compared.readings):
+        return
     rules = compared.reverse_rules
     if not rules:
-        page.heading("The stateless reading needs no further rule for these packets")
-        return
-    lines = rules_yaml(rules).splitlines()
-    page.heading("Rules that the stateless reading would need")
-    page.line("  a rule file to add with --rules; the ports are each peer's lowest and highest seen here")
-    for eni in attached_by_hand(compared):
-        page.line(f'  without effect until {eni} lists "{GROUP}{eni}" among its security_groups in its rule file')
+        page.heading(ENGLISH("reverse_none"))
+    else:
+        page.heading(ENGLISH("reverse"))
+        page.line(f"  {ENGLISH('reverse_note')}")
+        for eni in attached_by_hand(compared):
+            page.line(f"  {ENGLISH('by_hand', eni=eni, group=GROUP + eni)}")
+        _rule_file(page, rules_yaml(rules))
+    _proof(page, compared, "stateless")
+
+
+def _network_acls(page: Page, compared: ComparedResult) -> None:
+    remedy = compared.remedy
+    if remedy is not None:
+        page.heading(ENGLISH("acl_file" if remedy.is_new else "acl_none"))
+    elif compared.plan is not None:
+        page.heading("Network ACLs")
+    for text in acl_notes(compared, ENGLISH):
+        page.line(f"  {text}")
+    if remedy is not None and remedy.is_new:
+        _rule_file(page, acl_yaml(remedy))
+    _proof(page, compared, "nacl")
+
+
+def _rule_file(page: Page, text: str) -> None:
+    lines = text.splitlines()
     page.block("\n".join(lines[:MOST_RULE_LINES]))
     if len(lines) > MOST_RULE_LINES:
         page.line(f"  ... and {len(lines) - MOST_RULE_LINES:,} lines more: --json has all")
-    page.heading("The ports that clients choose from, as AWS gives them")
+
+
+def _proof(page: Page, compared: ComparedResult, reading: str) -> None:
+    proof = compared.proofs.get(reading)
+    if proof is None:
+        return
+    page.line(f"  {proof_text(proof, reading, ENGLISH)}", "bold")
+    if proof.left:
+        columns = (
+            number("rows"),
+            Column("sg"),
+            Column(reading),
+            Column("by"),
+            Column("first packet", wraps=True),
+            Column("why", wraps=True),
+        )
+        page.table(
+            columns,
+            [
+                (
+                    left.rows,
+                    left.groups_say,
+                    left.other_says,
+                    left.rule or "-",
+                    f"{left.packet}  {left.flow}",
+                    ENGLISH(left.why),
+                )
+                for left in proof.left
+            ],
+        )
+
+
+def proof_text(proof: Proof, reading: str, t: Words) -> str:
+    """What a replay with what was added came to, in a sentence."""
+    if proof.rows is None:
+        return t(str(proof.unproven))
+    rows = amount(t, proof.rows, "row")
+    if not proof.added:
+        return t("as_is", reading=reading, rows=rows)
+    what = "entries" if reading == "nacl" else "rules"
+    return t(f"left_{what}" if proof.rows else f"proven_{what}", reading=reading, rows=rows)
+
+
+def acl_notes(compared: ComparedResult, t: Words) -> Iterator[str]:
+    """What must be known of the network ACLs: what was made, what a quota changed, how the file is used."""
+    plan, remedy = compared.plan, compared.remedy
+    if plan is None:
+        return
+    if remedy is not None and remedy.is_new:
+        names = list(replaced(remedy))
+        yield t("acl_replace", names=", ".join(names)) if names else t("acl_add")
+    for acl, members in plan.members.items():
+        yield t("of_groups", acl=acl, members=", ".join(members))
+    for name in plan.made:
+        yield t("made_subnet", subnet=name, blocks=", ".join(map(str, plan.subnets[name].cidrs)))
+    for rule in plan.not_expanded:
+        yield t("not_expanded", rule=rule)
+    if remedy is not None:
+        yield from _quota_notes(compared, t)
+
+
+def _quota_notes(compared: ComparedResult, t: Words) -> Iterator[str]:
+    remedy = compared.remedy
+    for quota in () if remedy is None else remedy.quotas:
+        where = {"acl": quota.acl_id, "direction": quota.direction}
+        limits = {"entries": quota.entries, "default": ENTRIES.default, "most": ENTRIES.most}
+        within = ENTRIES.most if quota.over else ENTRIES.default
+        if quota.widened is not None:
+            yield t("widened", **where, v4=quota.widened[0], v6=quota.widened[1], most=within)
+        if quota.catch_all:
+            yield t("one_range", **where, most=within)
+        if quota.over:
+            yield t("over" if quota.entries <= (ENTRIES.most or 0) else "over_most", **where, **limits)
+    if remedy is not None and remedy.ephemeral:
+        yield t("catch_all", low=str(CATCH_ALL[0]), high=str(CATCH_ALL[1]))
+
+
+def _ephemeral(page: Page, compared: ComparedResult) -> None:
+    if not compared.reverse_rules and (compared.remedy is None or not compared.remedy.ephemeral):
+        return
+    page.heading(ENGLISH("ephemeral"))
     page.table(
         (Column("client", wraps=True), Column("ports")),
         [(client, f"{low}-{high}") for client, (low, high) in EPHEMERAL_PORTS],
     )
-    page.line(f"  {NETWORK_ACL_PAGE}")
+    page.line(f"  {EPHEMERAL_PAGE}")
 
 
 def attached_by_hand(compared: ComparedResult) -> list[str]:
@@ -118,133 +212,3 @@ def attached_by_hand(compared: ComparedResult) -> list[str]:
     interfaces = {eni.interface_id: eni for eni in compared.results[0].interfaces}
     needing = dict.fromkeys(rule.eni for rule in compared.reverse_rules)
     return [eni for eni in needing if eni not in interfaces or interfaces[eni].place is not None]
-
-
-def first_difference(compared: ComparedResult) -> str:
-    """The first row that differs, in a sentence."""
-    first, second = next(_pairs(compared))
-    ours, theirs = compared.readings
-    return (
-        f"Packet {_frame(first, compared)} ({row_text(first)}, {first['direction']} at {first['eni']}): "
-        f"{ours} says {first['verdict']}, because {_why(compared.comparison.first, compared.results[0])}; "
-        f"{theirs} says {second['verdict']}, because {_why(compared.comparison.second, compared.results[1])}."
-    )
-
-
-def _frame(cells: dict[str, Any], compared: ComparedResult) -> str:
-    return frame_text(cells["capture"], cells["packet"], compared.results[0])
-
-
-def _why(kept: Judged, result: Result) -> str:
-    """Why the first kept row has its verdict."""
-    verdicts = kept.verdicts
-    reason, rule, flow = int(verdicts.reason[0]), int(verdicts.rule[0]), int(verdicts.flow[0])
-    if reason == RULE and rule >= 0:
-        return f"{result.labels.rule(rule)} allows it"
-    if reason == ESTABLISHED and flow > 0:
-        opened = result.connection(int(verdicts.eni[0]), flow)
-        opener = frame_text(opened.capture, opened.packet, result)
-        return f"the table holds its connection, which packet {opener} opened under {opened.rule}"
-    if reason in (NO_INGRESS_RULE, NO_EGRESS_RULE):
-        cells = row_cells(kept, result.labels)[0]
-        return f"no {cells['direction']} rule allows {_asked(cells)}"
-    return f"of {REASON_WORDS[reason]}: {REASONS[reason].meaning}"
-
-
-def _asked(cells: dict[str, Any]) -> str:
-    """What a rule would have to allow: `tcp to 203.0.113.9 port 40000`."""
-    peer = f"from {cells['src']}" if cells["direction"] == "ingress" else f"to {cells['dst']}"
-    if cells["dst_port"] is None:
-        return f"{cells['protocol']} {peer}"
-    if cells["protocol"].startswith("icmp"):
-        return f"{cells['protocol']} {cells['src_port']}/{cells['dst_port']} {peer}"
-    return f"{cells['protocol']} {peer}, destination port {cells['dst_port']}"
-
-
-def _pairs(compared: ComparedResult) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
-    """The kept rows as both readings judged them."""
-    first, second = compared.results
-    ours = row_cells(compared.comparison.first, first.labels)
-    theirs = row_cells(compared.comparison.second, second.labels)
-    return zip(ours, theirs, strict=True)
-
-
-# --- rules -----------------------------------------------------------------------------------------
-def rules_yaml(rules: list[ReverseRule]) -> str:
-    """The missing rules as a rule file: one group an interface, both directions given, so that nothing is implied."""
-    lines = ["security_groups:"]
-    for eni in dict.fromkeys(rule.eni for rule in rules):
-        lines.append(f"  {json.dumps(GROUP + eni)}:")
-        for direction in _PEER_KEYS:
-            found = [line for rule in rules if (rule.eni, rule.direction) == (eni, direction) for line in _lines(rule)]
-            lines.append(f"    {direction}:" if found else f"    {direction}: []")
-            lines += [f"      - {{{line}}}" for line in found]
-    return "\n".join(lines) + "\n"
-
-
-def _lines(rule: ReverseRule) -> Iterator[str]:
-    keys = {"protocol": protocol_word(rule.protocol)}
-    if rule.ports is not None:
-        keys["ports"] = ports_text(rule.ports)
-    if rule.icmp is not None:
-        keys["icmp"] = f"{rule.icmp[0]}/{rule.icmp[1]}"
-    for peer in rule.peers:
-        yield ", ".join(f"{key}: {value}" for key, value in {**keys, _PEER_KEYS[rule.direction]: _peer(peer)}.items())
-
-
-def _peer(peer: object) -> str:
-    """A CIDR as YAML: one with colons stands in quotes."""
-    text = str(peer)
-    return json.dumps(text) if ":" in text else text
-
-
-def ports_text(ports: tuple[int, int]) -> str:
-    """`80` or `40000-40010`."""
-    low, high = ports
-    return str(low) if low == high else f"{low}-{high}"
-
-
-# --- JSON ------------------------------------------------------------------------------------------
-def compare_json(compared: ComparedResult) -> str:
-    """The report for programs; `readings` holds each replay as `eniwall replay --json` would."""
-    comparison = compared.comparison
-    return dumped(
-        {
-            "format": FORMAT,
-            "eniwall": compared.results[0].version,
-            "compared": list(compared.readings),
-            "readings": {
-                reading: result_object(result)
-                for reading, result in zip(compared.readings, compared.results, strict=True)
-            },
-            "differences": {
-                "packets": comparison.packets,
-                "rows": comparison.rows,
-                "allowed_only_by": dict(
-                    zip(compared.readings, (comparison.only_first, comparison.only_second), strict=True)
-                ),
-                "listed": comparison.first.verdicts.rows,
-                "items": [dict(zip(compared.readings, pair, strict=True)) for pair in _pairs(compared)],
-                "first": first_difference(compared) if comparison.rows else None,
-            },
-            "reverse_rules": {
-                "items": [_rule_object(rule) for rule in compared.reverse_rules],
-                "attach_by_hand": attached_by_hand(compared),
-                "rule_file": rules_yaml(compared.reverse_rules) if compared.reverse_rules else None,
-                "ephemeral_ports": [{"client": client, "ports": list(ports)} for client, ports in EPHEMERAL_PORTS],
-                "source": NETWORK_ACL_PAGE,
-            },
-        }
-    )
-
-
-def _rule_object(rule: ReverseRule) -> dict[str, Any]:
-    return {
-        "eni": rule.eni,
-        "direction": rule.direction,
-        "protocol": protocol_word(rule.protocol),
-        "peers": [str(peer) for peer in rule.peers],
-        "ports": list(rule.ports) if rule.ports else None,
-        "icmp": list(rule.icmp) if rule.icmp else None,
-        "packets": rule.packets,
-    }

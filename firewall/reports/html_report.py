@@ -74,7 +74,7 @@ def html_report(result: Result, language: str = "en") -> str:
     clock, frame = partial(_clock, result), partial(_frame, result)
     bins = details.audit.bins
     drawn = strips(bins)
-    return _template().render(
+    return page_template("report.html.j2").render(
         t=t,
         result=result,
         summary=result.summary,
@@ -100,7 +100,7 @@ def html_report(result: Result, language: str = "en") -> str:
         when=partial(_when, result),
         rule_text=rule_text,
         addresses=_addresses,
-        **_own_code(),
+        **own_code(style=("report.css",), script=("report.js",)),
     )
 
 
@@ -117,7 +117,8 @@ def _part(name: str) -> str:
     return (files("firewall.reports") / "html" / name).read_text(encoding="utf-8")
 
 
-def _template() -> "Template":
+def page_template(name: str) -> "Template":
+    """The template of a page, which escapes whatever is put into it."""
     from jinja2 import Environment, StrictUndefined
     from markupsafe import Markup
 
@@ -126,14 +127,14 @@ def _template() -> "Template":
         return printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
     made = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, finalize=shown)
-    return made.from_string(_part("report.html.j2"))
+    return made.from_string(_part(name))
 
 
-def _own_code() -> dict[str, Any]:
-    """Style and script as they stand in the page, with the hashes by which it lets them run."""
+def own_code(**names: tuple[str, ...]) -> dict[str, Any]:
+    """Style and script as they stand in a page, with the hashes by which it lets them run."""
     from markupsafe import Markup
 
-    code = {"style": _part("report.css"), "script": _part("report.js")}
+    code = {kind: "".join(map(_part, parts)) for kind, parts in names.items()}
     hashes = {f"{name}_hash": Markup(_csp_hash(text)) for name, text in code.items()}  # noqa: S704  (base64)
     return {**hashes, **{name: Markup(text) for name, text in code.items()}}  # noqa: S704  (our own files)
 

@@ -6,6 +6,8 @@ assumptions and warnings say comes from the engine and stays English.
 https://docs.aws.amazon.com/ko_kr/vpc/latest/userguide/vpc-security-groups.html
 """
 
+from collections.abc import Mapping
+
 from firewall.languages import REASONS_KO, Text
 
 TEXTS = {
@@ -191,14 +193,15 @@ TEXTS = {
 
 
 class Words:
-    """The texts of one language."""
+    """The texts of one language, from this table or another."""
 
-    def __init__(self, language: str = "en") -> None:
+    def __init__(self, language: str = "en", texts: Mapping[str, Text] = TEXTS) -> None:
         self.language = language
+        self._texts = texts
 
     def __call__(self, key: str, **values: object) -> str:
         """A text with its values, numbers with commas."""
-        text: str = getattr(TEXTS[key], self.language)
+        text: str = getattr(self._texts[key], self.language)
         return text.format(**{name: worded(value) for name, value in values.items()}) if values else text
 
     def reason(self, word: str, english: str) -> str:

@@ -4,14 +4,18 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
+from firewall.changes import Change
 from firewall.engine import Firewall
 from firewall.errors import UsageError
 from firewall.labels import Labels
+from firewall.model import RuleSet
 from firewall.progress import watched
 from firewall.reports.rows import RowWriter
+from firewall.sources.events import load_events
 from firewall.summary import Summary
 from pcaps.capture import crafted_capture, open_capture
 
@@ -55,6 +59,22 @@ class Inputs:
             tunnel=self.tunnel,
         )
 
+    def edited(self, rule_set: RuleSet, reading: str, edit: Change) -> Firewall:
+        """A firewall of rules that are edited before the first packet, and again after each event."""
+        timeline = () if self.events is None else load_events(self.events, rule_set)
+        events = [replace(event, change=partial(_edited, event.change, edit)) for event in timeline]
+        firewall = Firewall(
+            edit(rule_set),
+            self.enis,
+            self.profile,
+            self.settings or {},
+            reading=reading,
+            events=events,
+            tunnel=self.tunnel,
+        )
+        firewall.files = self.rules
+        return firewall
+
     @property
     def words(self) -> list[str]:
         """The same as a command line has them; what stands at its default is left out."""
@@ -94,6 +114,10 @@ class Inputs:
             macs=firewall.places.wants_macs,
             follow=self.follow,
         )
+
+
+def _edited(change: Change, edit: Change, rule_set: RuleSet) -> RuleSet:
+    return edit(change(rule_set))
 
 
 def judge_all(

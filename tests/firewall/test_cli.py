@@ -14,7 +14,7 @@ import polars as pl
 import pytest
 
 from firewall import cli
-from firewall.reports.compare_report import rules_yaml
+from firewall.reports.compare_rules import rules_yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLES = ROOT / "pcaps" / "samples"

@@ -9,13 +9,10 @@ import pytest
 from firewall.compare import compare, read_readings
 from firewall.errors import UsageError
 from firewall.model import ICMP, UDP, NetworkInterface, Place
-from firewall.reports.compare_report import (
-    ComparedResult,
-    compare_json,
-    compare_terminal,
-    first_difference,
-    rules_yaml,
-)
+from firewall.reports.compare_json import compare_json
+from firewall.reports.compare_report import compare_terminal
+from firewall.reports.compare_result import ComparedResult, first_difference
+from firewall.reports.compare_rules import rules_yaml
 from firewall.rows import Judged
 from tests.firewall.batches import CLIENT, SERVER, Row, answer, batch, packet, result
 
@@ -43,8 +40,9 @@ def compared(ours: Judged, theirs: Judged, readings: tuple[str, str] = READINGS)
 
 def test_the_replies_are_what_differs() -> None:
     comparison = compared(*judged_twice(reply(), reply())).comparison
-    assert (comparison.packets, comparison.rows, comparison.only_first, comparison.only_second) == (2, 2, 2, 0)
-    assert comparison.first.packets.frame.tolist() == [2, 3]
+    (pair,) = comparison.pairs
+    assert (comparison.packets, comparison.rows, pair.only_first, pair.only_second) == (2, 2, 2, 0)
+    assert comparison.kept[0].packets.frame.tolist() == [2, 3]
 
 
 def test_the_same_verdict_for_another_reason_is_no_difference() -> None:
@@ -57,7 +55,7 @@ def test_the_same_verdict_for_another_reason_is_no_difference() -> None:
 def test_what_only_the_stateless_reading_allows_is_counted_and_needs_no_rule() -> None:
     mid_stream = batch((packet(), answer("mid-stream")))
     found = compared(mid_stream, batch((packet(), answer("rule", rule=0))))
-    assert (found.comparison.only_first, found.comparison.only_second) == (0, 1)
+    assert found.comparison.allowed_alone == [0, 1]
     assert found.reverse_rules == []
 
 
@@ -65,7 +63,7 @@ def test_the_order_of_the_readings_does_not_change_the_rules() -> None:
     ours, theirs = judged_twice(reply())
     turned = compared(theirs, ours, ("stateless", "sg"))
     assert turned.reverse_rules == compared(ours, theirs).reverse_rules
-    assert (turned.comparison.only_first, turned.comparison.only_second) == (0, 1)
+    assert turned.comparison.allowed_alone == [0, 1]
 
 
 def test_a_reverse_rule_covers_the_ports_that_its_peer_was_seen_with() -> None:
@@ -152,7 +150,7 @@ def test_the_text_starts_with_the_answer_and_ends_with_the_rules() -> None:
     text = compare_terminal(compared(*judged_twice(reply(), reply())))
     assert text.startswith("3 packets; the verdict differs for 2 packets\nsg allows, stateless does not: 2 rows\n")
     assert "- {protocol: tcp, ports: 40000, destination: 203.0.113.9/32}" in text
-    assert "https://docs.aws.amazon.com/vpc/latest/userguide/custom-network-acl.html" in text
+    assert "https://docs.aws.amazon.com/vpc/latest/userguide/nacl-ephemeral-ports.html" in text
     assert "32768-61000" in text
 
 
@@ -184,11 +182,12 @@ def test_the_json_holds_both_replays_and_the_rules() -> None:
     ]
 
 
-@pytest.mark.parametrize("words", ["sg", "sg,sg", "sg,other", "sg,stateless,sg", ""])
-def test_readings_must_be_two_that_are_known(words: str) -> None:
-    with pytest.raises(UsageError, match="write two different readings of sg, stateless"):
+@pytest.mark.parametrize("words", ["sg", "sg,sg", "sg,other", "sg,stateless,sg", "sg,stateless,nacl,path", ""])
+def test_readings_must_be_two_or_three_that_are_known(words: str) -> None:
+    with pytest.raises(UsageError, match="write two or three different readings of sg, stateless, nacl"):
         read_readings(words)
 
 
 def test_readings_may_have_spaces() -> None:
     assert read_readings("stateless, sg") == ("stateless", "sg")
+    assert read_readings("sg,stateless, nacl") == ("sg", "stateless", "nacl")

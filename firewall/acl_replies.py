@@ -1,0 +1,292 @@
+"""What a network ACL lacks beside security groups: entries for replies, by the packets of a capture.
+
+A network ACL has no table. What the groups allow because a connection is tracked needs an entry of its
+own: to the ports that the client chose, of which AWS names ranges (firewall.ephemeral).
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from ipaddress import collapse_addresses, ip_address, ip_network
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from firewall.columns import distinct_addresses, has_ports
+from firewall.ephemeral import CATCH_ALL, FIRST_EPHEMERAL, KINDS, client_kind
+from firewall.group_acls import Added, Plan, Wanted, numbers, rule_entries, uncovered
+from firewall.labels import ICMP_PROTOCOLS, address_text
+from firewall.model import (
+    ALL_PORTS,
+    ANY,
+    DIRECTIONS,
+    LAST_ACL_NUMBER,
+    TCP,
+    UDP,
+    Direction,
+    Network,
+    NetworkAclEntry,
+    Rule,
+    RuleSet,
+)
+from firewall.policy import attached_rules
+from firewall.quotas import ENTRIES
+from firewall.rows import Judged
+from firewall.verdict import ALLOW, DROPPED_AT_SENDER, EGRESS, INGRESS, NACL_EGRESS, NACL_INGRESS, RELATED
+
+REPLY = -1  # in place of a rule: the packet answers one that a rule allowed
+NO_PORT = -1
+#: Prefix lengths that peers are widened to, one after the other, where a list would be longer than its quota.
+WIDTHS = {4: (32, 24, 16, 8, 0), 6: (128, 64, 48, 32, 0)}
+CATCH_ALL_WHY = "replies to clients of every kind"
+
+
+class Asked(NamedTuple):
+    """What the packets of one lacking entry have in common."""
+
+    eni: int
+    direction: int
+    rule: int  # that admits it by itself, or REPLY
+    protocol: int
+    icmp: tuple[int, int]
+    service_port: int  # a destination port below the ephemeral ones, NO_PORT otherwise
+    portless: bool  # a later fragment: only an entry for every port fits it
+    peer: tuple[int, int]
+
+
+@dataclass
+class Lacking:
+    """Rows that the groups allow and the network ACL does not, gathered batch by batch.
+
+    `rules` and `entries` are those of the two firewalls, by which verdict rows name them. What a numbered
+    deny entry stops is counted and not asked for: the entry is there on purpose.
+    """
+
+    rules: Sequence[Rule]
+    entries: Sequence[NetworkAclEntry]
+    asked: Counter[Asked] = field(default_factory=Counter)
+    clients: dict[int | tuple[int, int], tuple[int, int]] = field(default_factory=dict)
+    denied: Counter[str] = field(default_factory=Counter)  # rows, by the numbered entry that denies them
+
+    def __post_init__(self) -> None:
+        ways = [INGRESS if rule.direction == "ingress" else EGRESS for rule in self.rules]
+        self._way = np.array([*ways, 0], np.int64)  # -1, no rule, is none
+        self._stated = np.array([*([False] * len(self.rules)), *map(_is_stated, self.entries), False])
+
+    def add(self, ours: Judged, theirs: Judged) -> None:
+        """One batch as the groups and as the network ACLs judge it; rows stand side by side."""
+        admits, refuses = ours.verdicts, theirs.verdicts
+        stopped = np.isin(refuses.reason, (NACL_INGRESS, NACL_EGRESS, DROPPED_AT_SENDER))
+        rows = np.flatnonzero((admits.verdict == ALLOW) & stopped)
+        stated = self._stated[refuses.rule[rows]]
+        for entry in refuses.rule[rows[stated]].tolist():
+            self.denied[self.entries[entry - len(self.rules)].name] += 1
+        if not stated.all():
+            self._group(ours, rows[~stated])
+
+    def _group(self, judged: Judged, rows: NDArray[np.intp]) -> None:
+        """Count the rows by what an entry would have to say, and note the ports of each client."""
+        packets, verdicts = judged
+        row = verdicts.packet[rows]
+        direction, protocol = verdicts.direction[rows].astype(np.int64), packets.protocol[row].astype(np.int64)
+        inward = direction == INGRESS
+        peers, peer = distinct_addresses(
+            np.where(inward, packets.src_hi[row], packets.dst_hi[row]),
+            np.where(inward, packets.src_lo[row], packets.dst_lo[row]),
+        )
+        rule = verdicts.rule[rows].astype(np.int64)
+        answers = (rule < 0) | (self._way[rule] != direction) | (verdicts.reason[rows] == RELATED)
+        readable, with_ports = has_ports(packets)[row], np.isin(protocol, (TCP, UDP))
+        icmp = np.isin(protocol, ICMP_PROTOCOLS) & readable
+        first, second = packets.src_port[row].astype(np.int64), packets.dst_port[row].astype(np.int64)
+        ephemeral = with_ports & readable & (second >= FIRST_EPHEMERAL) & answers
+        columns = np.stack(
+            (
+                verdicts.eni[rows].astype(np.int64),
+                direction,
+                np.where(answers, REPLY, rule),
+                protocol,
+                np.where(icmp, first, ANY),
+                np.where(icmp, second, ANY),
+                np.where(with_ports & readable & answers & ~ephemeral, second, NO_PORT),
+                with_ports & ~readable,
+                peer,
+            ),
+            axis=1,
+        )
+        groups, group = np.unique(columns, axis=0, return_inverse=True)
+        lowest, highest = np.full(len(groups), 65536), np.full(len(groups), -1)
+        np.minimum.at(lowest, group[ephemeral], second[ephemeral])
+        np.maximum.at(highest, group[ephemeral], second[ephemeral])
+        counts = np.bincount(group).tolist()
+        for values, low, high, count in zip(groups.tolist(), lowest.tolist(), highest.tolist(), counts, strict=True):
+            eni, way, by, number, kind, code, port, portless, at = values
+            asked = Asked(eni, way, by, number, (kind, code), port, bool(portless), peers[at])
+            self.asked[asked] += count
+            if low <= high:
+                client = _client(asked)
+                known = self.clients.get(client, (low, high))
+                self.clients[client] = (min(known[0], low), max(known[1], high))
+
+    def wanted(self, plan: Plan, rule_set: RuleSet, *, catch_all: bool) -> dict[tuple[str, Direction], list[Wanted]]:
+        """The entries by network ACL and direction; `catch_all`: one range of ports for clients of every kind."""
+        found: dict[tuple[str, Direction], list[Wanted]] = {}
+        for asked in sorted(self.asked):
+            name = plan.interfaces[asked.eni].interface_id
+            direction: Direction = "ingress" if asked.direction == INGRESS else "egress"
+            listed = found.setdefault((plan.acl_of[name], direction), [])
+            listed += self._entries_for(asked, rule_set, catch_all=catch_all)
+        return found
+
+    def _entries_for(self, asked: Asked, rule_set: RuleSet, *, catch_all: bool) -> Iterator[Wanted]:
+        peer = ip_network(ip_address(address_text(*asked.peer)))
+        if asked.portless:
+            yield Wanted(asked.protocol, ALL_PORTS, (ANY, ANY), peer, "later fragments, which carry no port")
+        elif asked.rule != REPLY:
+            yield from rule_entries(self.rules[asked.rule], rule_set)
+        elif asked.protocol not in (TCP, UDP):
+            yield Wanted(asked.protocol, None, asked.icmp, peer, "replies and errors of tracked connections")
+        elif asked.service_port != NO_PORT:
+            ports = (asked.service_port, asked.service_port)
+            yield Wanted(asked.protocol, ports, (ANY, ANY), peer, "replies to a port that is in no client's range")
+        elif catch_all:
+            yield Wanted(asked.protocol, CATCH_ALL, (ANY, ANY), peer, CATCH_ALL_WHY)
+        else:
+            kind = client_kind(*self.clients[_client(asked)])
+            yield Wanted(asked.protocol, kind.ports, (ANY, ANY), peer, f"replies; the range of {kind.name}")
+
+
+def _is_stated(entry: NetworkAclEntry) -> bool:
+    """True for an entry that has a number, unlike `*`."""
+    return entry.number <= LAST_ACL_NUMBER
+
+
+def _client(asked: Asked) -> int | tuple[int, int]:
+    """Who chose the port of a reply: the peer that it leaves to, or the interface that it comes to."""
+    return asked.peer if asked.direction == EGRESS else asked.eni
+
+
+# --- the remedy --------------------------------------------------------------------------------------------
+@dataclass(frozen=True)
+class Quota:
+    """A list of a network ACL and the quota that it meets; `widened`: the prefix lengths of its peers, if changed."""
+
+    acl_id: str
+    direction: Direction
+    entries: int
+    widened: tuple[int, int] | None
+    catch_all: bool
+
+    @property
+    def over(self) -> bool:
+        """True if AWS makes such a list only after its quota is raised."""
+        return self.entries > ENTRIES.default
+
+
+@dataclass(frozen=True)
+class Remedy:
+    """Entries with which network ACLs admit what the groups do: `added` to those of the files, or made of groups."""
+
+    plan: Plan
+    rule_set: RuleSet  # with them
+    added: Added
+    why: dict[NetworkAclEntry, str]
+    quotas: tuple[Quota, ...]
+    denied: dict[str, int]  # rows that a numbered entry of the files denies, by its name
+
+    @property
+    def entries(self) -> int:
+        """How many were added for replies."""
+        return sum(map(len, self.added.values()))
+
+    @property
+    def is_new(self) -> bool:
+        """True if it says more than the files do."""
+        return bool(self.entries or self.plan.members)
+
+    @property
+    def ephemeral(self) -> bool:
+        """True if one of them has the ports of a kind of client."""
+        ranges = {kind.ports for kind in KINDS}
+        return any(entry.ports in ranges for entries in self.added.values() for entry in entries)
+
+
+def remedy(plan: Plan, rule_set: RuleSet, lacking: Lacking, *, changing: bool = False) -> Remedy:
+    """The entries that are lacking, behind those that stand already; `rule_set` is the plan's, applied.
+
+    `changing`: events change the rules, so that what stands now may not have stood for a packet.
+    """
+    own, any_client = (lacking.wanted(plan, rule_set, catch_all=catch_all) for catch_all in (False, True))
+    added: dict[tuple[str, Direction], list[NetworkAclEntry]] = {}
+    why: dict[NetworkAclEntry, str] = {}
+    quotas = []
+    for acl_id in dict.fromkeys(plan.acl_of.values()):
+        acl = rule_set.network_acls[acl_id]
+        for direction in DIRECTIONS:
+            place = (acl_id, direction)
+            before = acl.ingress if direction == "ingress" else acl.egress
+            covering = () if changing else before
+            lists = (own.get(place, []), any_client.get(place, []))
+            found, quota = _fitted(place, len(before), covering, *lists)
+            quotas.append(quota)
+            taken = [entry.number for entry in before]
+            for each, number in zip(found, numbers(len(found), taken), strict=True):
+                entry = each.entry(acl_id, direction, number)
+                added.setdefault(place, []).append(entry)
+                why[entry] = each.why
+    for acl_id, members in plan.members.items():
+        why |= _rule_names(acl_id, members, rule_set)
+    return Remedy(plan, plan.applied(rule_set, added), added, why, tuple(quotas), dict(lacking.denied))
+
+
+def _fitted(
+    place: tuple[str, Direction],
+    standing: int,
+    before: Sequence[NetworkAclEntry],
+    own: Sequence[Wanted],
+    any_client: Sequence[Wanted],
+) -> tuple[list[Wanted], Quota]:
+    """The entries, peers widened only as far as the quota asks: AWS's default one, else the most that it grants.
+
+    Where even the widest do not fit, none is widened.
+    """
+    exact = merged(own, 0, before)
+    for most in (ENTRIES.default, ENTRIES.most or ENTRIES.default):
+        for step in range(len(WIDTHS[4])):
+            for wanted in (own, any_client):
+                found = exact if (step, wanted) == (0, own) else merged(wanted, step, before)
+                if standing + len(found) <= most:
+                    widened = (WIDTHS[4][step], WIDTHS[6][step]) if step else None
+                    return found, Quota(*place, standing + len(found), widened, wanted is not own)
+    return exact, Quota(*place, standing + len(exact), None, catch_all=False)
+
+
+def merged(wanted: Iterable[Wanted], step: int, before: Sequence[NetworkAclEntry]) -> list[Wanted]:
+    """Entries with their peers widened by so many steps; side by side ones are one, covered ones are left out."""
+    blocks: dict[Wanted, list[Network]] = {}
+    for each in wanted:
+        key = each._replace(peer=ip_network(("0.0.0.0/0", "::/0")[each.peer.version == 6]))
+        length = WIDTHS[each.peer.version][step]
+        single = each.peer.prefixlen == each.peer.max_prefixlen  # a rule's block stays as the rule has it
+        wide = each.peer.supernet(new_prefix=length) if single else each.peer
+        blocks.setdefault(key, []).append(wide)
+    found = [
+        key._replace(peer=block)
+        for key, listed in blocks.items()
+        for block in collapse_addresses(listed)  # type: ignore[type-var]  # all of one family
+    ]
+    return uncovered(found, before)
+
+
+def _rule_names(acl_id: str, members: Sequence[str], rule_set: RuleSet) -> dict[NetworkAclEntry, str]:
+    """Of the entries made of groups, the rule that each is."""
+    acl = rule_set.network_acls[acl_id]
+    interfaces = [rule_set.interfaces[each] for each in members]
+    found = {}
+    for direction, entries in (("ingress", acl.ingress), ("egress", acl.egress)):
+        rules = dict.fromkeys(rule for eni in interfaces for rule in attached_rules(eni, direction, rule_set))
+        names = {wanted[:-1]: wanted.why for rule in reversed(rules) for wanted in rule_entries(rule, rule_set)}
+        for entry in entries:
+            found[entry] = names[entry.protocol, entry.ports, (entry.icmp_type, entry.icmp_code), entry.peer]
+    return found
