@@ -103,9 +103,9 @@ COMPARE_TEXTS = {
         "{rule}에서 참조하는 보안 그룹 또는 접두사 목록의 주소를 모두 알 수 없어, 알려진 주소만 항목에 넣었습니다.",
     ),
     "catch_all": Text(
-        "each range is the smallest that AWS names for a kind of client and that holds the ports seen, whatever the"
-        " client is; {low}-{high} serves clients of every kind",
-        "각 범위는 AWS 문서의 클라이언트별 임시 포트 범위 가운데 캡처에서 본 포트를 모두 포함하는 가장 작은 것이며,"
+        "each range is the first that AWS names for a kind of client and that holds the ports seen; the client may be"
+        " of another kind, and {low}-{high} serves every kind",
+        "각 범위는 AWS 문서의 클라이언트별 임시 포트 범위 가운데 캡처에서 본 포트를 모두 포함하는 첫 번째 것이며,"
         " 실제 클라이언트 종류와 다를 수 있습니다."
         " 모든 클라이언트에 쓸 수 있는 범위는 {low}-{high}입니다.",
     ),

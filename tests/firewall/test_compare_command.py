@@ -81,8 +81,8 @@ def test_a_client_needs_no_rule_for_its_responses_and_a_network_acl_does() -> No
     assert acls[-5:] == [
         "      ingress:",
         (
-            "        - {number: 100, action: allow, protocol: tcp, ports: 49152-65535, source: 192.0.2.80/32}"
-            "  # replies; the range of Windows Server 2008 and later"
+            "        - {number: 100, action: allow, protocol: tcp, ports: 32768-61000, source: 192.0.2.80/32}"
+            "  # replies; the range of many Linux kernels, Amazon Linux too"
         ),
         "      egress:",
         "        - {number: 100, action: allow, protocol: tcp, ports: 80, destination: 0.0.0.0/0}  # fetcher:egress[0]",
