@@ -64,7 +64,7 @@ export class Timeline {
     },
       el("span", { class: "st-n" }, thousands(each.n)),
       el("span", { class: "st-what" },
-        el("span", { class: "st-line" }, what, changed.has(each.n) ? el("em", { class: "st-changed" }, t("changed_mark")) : null),
+        el("span", { class: "st-line" }, what, changed.has(each.n) && !hidden(each.n) ? el("em", { class: "st-changed" }, t("changed_mark")) : null),
         el("span", { class: "st-ends" }, each.src ? ends.join(" → ") : `${each.time} s`)),
       el("span", { class: "st-chips" }, ...each.verdicts.map(([verdict], place) => this.chip(verdict, hidden(each.n), scene.readings[place]))));
     made.style.transform = `translateY(${(each.n - 1) * this.height}px)`;
