@@ -121,7 +121,7 @@ def test_home_end_and_the_next_difference(page: "Page", web: Path) -> None:
     shows(page, 1)
     page.keyboard.press("x")
     shows(page, 4)
-    assert text(page, ".st-differ") == "The readings differ."
+    assert text(page, ".st-differ") == "The verdicts differ."
     page.locator(".st-list").focus()
     page.keyboard.press("ArrowDown")
     shows(page, 5)

@@ -17,7 +17,7 @@ export class Timeline {
     this.list = el("div", { class: "st-list", role: "listbox", tabindex: "0", "aria-label": t("timeline_label"), scroll: () => this.draw(),
       keydown: (event) => this.keys(event) }, this.rows);
     const heads = scene.readings.map((name) => el("span", { class: "st-head", title: t(`reading_${name}`) }, t(`short_${name}`)));
-    const legend = Object.entries(LETTERS).map(([word, letter]) => `${letter} ${word}`).join(" · ");
+    const legend = Object.entries(LETTERS).map(([word, letter]) => `${letter}\u00a0${word}`).join(" · ");
     this.element = el("section", { class: "st-time", "aria-label": t("timeline") },
       el("div", { class: "st-heads" }, el("h2", {}, t("timeline")), el("div", { class: "st-chips" }, ...heads)), this.list,
       el("p", { class: "st-legend st-quiet" }, legend));
