@@ -278,7 +278,7 @@ def test_untracked_flows_have_no_entry_and_are_counted(tmp_path: Path) -> None:
     detail = steps.detail(3)
     assert steps.rows(3, 1)[0]["verdicts"][0][:2] == ["ALLOW", "untracked"]
     assert (detail["table"], detail["counts"]) == ([], {"entries": 0, "gone": 0, "untracked": 1})
-    assert detail["tcp"]["after"] == "NONE"
+    assert detail["tcp"] == {"flow": None, "before": "NONE", "after": "NONE", "flags": "ACK"}
 
 
 # --- words ------------------------------------------------------------------------------------------------
