@@ -16,12 +16,13 @@ from firewall.explain.phases import TITLES
 from firewall.explain.sight import DAY, Sight
 from firewall.explain.text import verdict_notes
 from firewall.judge import BORDER, STATEFUL, STATELESS
-from firewall.labels import ICMP_PROTOCOLS, endpoint, printable, protocol_number, time_text
+from firewall.labels import endpoint, printable, protocol_number, time_text
 from firewall.life import packet_text, state_word
 from firewall.rows import take_rows
 from firewall.steps.diagram import diagrams
-from firewall.steps.fields import layers
+from firewall.steps.fields import flags, layers
 from firewall.steps.table import between, table_at
+from firewall.steps.texts import texts
 from firewall.steps.track import Held, Met, Track
 from firewall.steps.whys import why
 from firewall.verdict import REASONS
@@ -65,13 +66,14 @@ class Steps:
         title: str = "",
         hosts: Mapping[str, str] | None = None,
         most: int = MOST_PACKETS,
+        because: str = "stepping holds them in memory",
     ) -> Self:
         """Read a capture and judge it by each reading, the first of which is shown as the main one.
 
         `firewalls` are new ones over the same interfaces, by the name of their reading; `hosts` names addresses.
-        Raises UsageError for more than `most` packets, or where no interface is known.
+        Raises UsageError for more than `most` packets (and says `because`), or where no interface is known.
         """
-        held = Held(capture, most)
+        held = Held(capture, most, because)
         return cls({name: Track(firewall, held) for name, firewall in firewalls.items()}, held, title, hosts or {})
 
     @property
@@ -81,7 +83,12 @@ class Steps:
 
     # --- what it gives ---------------------------------------------------------------------------------------
     def scene(self) -> dict[str, Any]:
-        """What is true of all steps."""
+        """What is true of all steps.
+
+        `format`, `title`, `readings` and the `main` one, how many `packets` and `rows` (steps), `start` (UTC, None for
+        crafted packets), `interfaces` (`id`, `addresses`, `groups`), `hosts` (name by address), `profile`, `notes`
+        (assumptions and warnings), `diagram` (SVG by language) and `texts` (by language and key).
+        """
         firewall = self._track.firewall
         return _shown(
             {
@@ -104,10 +111,15 @@ class Steps:
                 "profile": firewall.profile,
                 "notes": self._notes,
             }
-        ) | {"diagram": diagrams(firewall.settings)}
+        ) | {"diagram": diagrams(firewall.settings), "texts": texts()}
 
     def rows(self, start: int, count: int) -> list[dict[str, Any]]:
-        """At most `count` steps from `start` on, a line each; what lies beyond the last is left out."""
+        """At most `count` steps from `start` on, a line each; what lies beyond the last is left out.
+
+        `n` (from 1), `packet` (frame) of `capture` (None where there is one), `time` (seconds since the first, text),
+        `src`, `dst`, `protocol`, `flags`, `length` (IP bytes), `eni`, `direction`, `ct_state`, `tcp_state`, `flow` (of
+        the main reading), `change` (of the rules, just before it), `verdicts`: [verdict, reason, rule] of each reading.
+        """
         first = max(start, 1) - 1
         places = np.arange(first, max(first, min(first + count, self.count)))
         cells = {name: row_cells(take_rows(track.judged, places), track.labels) for name, track in self._tracks.items()}
@@ -120,7 +132,13 @@ class Steps:
         return _shown(made)
 
     def detail(self, n: int) -> dict[str, Any]:
-        """Everything about one step. Raises UsageError for a number that no step has."""
+        """Everything about one step. Raises UsageError for a number that no step has.
+
+        `fields` by `layer`; `waited`, seconds since the step before (text), and `change` as in rows; `table` behind it
+        and what is `gone` since the step before (firewall.steps.table), with their `counts`; `tcp`, the state `before`
+        and `after` (NONE: no entry), None for what is no TCP at an interface; by reading, `explanation` (phases with
+        `kind`, `title`, `result`, `lines`) and `why` (a sentence by language).
+        """
         if not 1 <= n <= self.count:
             raise UsageError(f"step {n}: there are {self.count:,} steps")
         packet = int(self._track.verdicts.packet[n - 1])
@@ -198,7 +216,7 @@ class Steps:
             "src": ends[0],
             "dst": ends[1],
             "protocol": protocol or "",
-            "flags": _flags(record, cell),
+            "flags": "" if cell["src_port"] is None else flags(record),
             "length": cell["length"],
             "eni": cell["eni"] or "",
             "direction": cell["direction"] or "",
@@ -254,14 +272,6 @@ def _changes(track: Track) -> dict[int, str]:
     return {place: "; ".join(texts) for place, texts in found.items()}
 
 
-def _flags(record: Any, cell: Mapping[str, Any]) -> str:
-    """TCP flags, SCTP chunks, ICMP type and code; nothing where they were not read."""
-    protocol = int(record["protocol"])
-    if cell["protocol"] is None or cell["src_port"] is None or (protocol in ICMP_PROTOCOLS and not cell["protocol"]):
-        return ""
-    return packet_text(record)
-
-
 def _tcp(sight: Sight, record: Any) -> dict[str, Any] | None:
     """The state of a packet's TCP connection before and behind it; NONE where there is no entry."""
     protocol = record["quoted_protocol"] if record["quoted"] else record["protocol"]
@@ -269,9 +279,9 @@ def _tcp(sight: Sight, record: Any) -> dict[str, Any] | None:
         return None
     held, after = sight.held, sight.after
     left = None if after is None or after.expires <= sight.now else after
-    flow = held if left is None else left
+    found = [each for each in (left, held) if each is not None and each.tracked]
     return {
-        "flow": None if flow is None else flow.flow,
+        "flow": found[0].flow if found else None,
         "before": _state(state_word(held)),
         "after": _state(state_word(left)),
         "flags": packet_text(record),
