@@ -97,6 +97,13 @@ def numbers(count: int, taken: Sequence[int] = ()) -> list[int]:
 
 
 # --- subnets ---------------------------------------------------------------------------------------------
+#: What reports say of a network ACL that is made here.
+OF_GROUPS = (
+    "{acl}: no file has a network ACL for {members}; the rules of its groups stand as numbered allow entries, and"
+    " * behind them"
+)
+
+
 @dataclass(frozen=True)
 class Plan:
     """Which subnet and network ACL guards each interface, and which of them are made here.
@@ -112,6 +119,11 @@ class Plan:
     made: tuple[str, ...] = ()  # subnets
     members: dict[str, tuple[str, ...]] = field(default_factory=dict)
     not_expanded: tuple[str, ...] = ()  # rules whose peers are not all known: entries have the addresses that are
+
+    @property
+    def notes(self) -> list[str]:
+        """What was made of the groups, a sentence for each network ACL."""
+        return [OF_GROUPS.format(acl=acl, members=", ".join(members)) for acl, members in self.members.items()]
 
     def applied(self, rule_set: RuleSet, added: Added | None = None) -> RuleSet:
         """The rules with these subnets and network ACLs and the added entries; doing it twice changes nothing."""

@@ -5,6 +5,7 @@ documentation: 보안 그룹, 네트워크 ACL, 인바운드, 아웃바운드, �
 https://docs.aws.amazon.com/ko_kr/vpc/latest/userguide/vpc-network-acls.html
 """
 
+from firewall.group_acls import OF_GROUPS
 from firewall.labels import counted
 from firewall.languages import Text
 from firewall.reports.texts import TEXTS, Words
@@ -88,8 +89,7 @@ COMPARE_TEXTS = {
         "put these in place of those of your files: {names}", "규칙 파일의 다음 항목을 이것으로 바꾸십시오: {names}"
     ),
     "of_groups": Text(
-        "{acl}: no file has a network ACL for {members}; the rules of its groups stand as numbered allow entries, and"
-        " * behind them",
+        OF_GROUPS,
         "{acl}: {members}의 네트워크 ACL이 파일에 없어, 보안 그룹 규칙을 번호가 붙은 허용 항목으로 옮기고 그 뒤에 *를"
         " 두었습니다.",
     ),

@@ -1,17 +1,19 @@
 """`eniwall report --steps` from its words to its steps."""
 
+from firewall.group_acls import plan_acls
 from firewall.run.inputs import Inputs
 from firewall.steps import Steps
 
 
 def run_steps(inputs: Inputs, most: int, because: str) -> Steps:
-    """Judge every packet of a capture by each reading; network ACLs where the rule files have any.
+    """Judge every packet of a capture by each reading; where files have no network ACL, one is made of the groups.
 
     Raises UsageError for more than `most` packets, and says `because`. Interfaces give their addresses their names.
     """
     main = inputs.firewall("sg")
-    readings = ("stateless", "nacl") if main.rule_set.network_acls else ("stateless",)
-    firewalls = {"sg": main} | {name: inputs.firewall(name) for name in readings}
+    plan = plan_acls(main.rule_set, main.interfaces)
+    border = inputs.edited(main.rule_set, "nacl", plan.applied)
+    firewalls = {"sg": main, "stateless": inputs.firewall("stateless"), "nacl": border}
     hosts = {
         str(address): eni.interface_id
         for eni in main.interfaces
@@ -19,4 +21,4 @@ def run_steps(inputs: Inputs, most: int, because: str) -> Steps:
         if str(address) != eni.interface_id
     }
     with inputs.capture(main) as capture:
-        return Steps.of(capture, firewalls, hosts=hosts, most=most, because=because)
+        return Steps.of(capture, firewalls, hosts=hosts, notes=plan.notes, most=most, because=because)

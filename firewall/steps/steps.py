@@ -43,7 +43,9 @@ class Steps:
     All that is given back can be written as JSON; names from captures and rule files have no control characters.
     """
 
-    def __init__(self, tracks: Mapping[str, Track], held: Held, title: str, hosts: Mapping[str, str]) -> None:
+    def __init__(
+        self, tracks: Mapping[str, Track], held: Held, title: str, hosts: Mapping[str, str], notes: Sequence[str]
+    ) -> None:
         self._tracks = dict(tracks)
         self.readings = tuple(tracks)
         self.main = self.readings[0]
@@ -51,6 +53,7 @@ class Steps:
         self._held = held
         self._title = title or ", ".join(self._track.labels.short_captures.values())
         self._hosts = dict(hosts)
+        self._told = tuple(notes)
         packets = self._track.verdicts.packet
         if any(not np.array_equal(track.verdicts.packet, packets) for track in tracks.values()):
             raise ValueError("the readings do not have the same rows")
@@ -65,16 +68,20 @@ class Steps:
         *,
         title: str = "",
         hosts: Mapping[str, str] | None = None,
+        notes: Sequence[str] = (),
         most: int = MOST_PACKETS,
         because: str = "stepping holds them in memory",
     ) -> Self:
         """Read a capture and judge it by each reading, the first of which is shown as the main one.
 
-        `firewalls` are new ones over the same interfaces, by the name of their reading; `hosts` names addresses.
-        Raises UsageError for more than `most` packets (and says `because`), or where no interface is known.
+        `firewalls` are new ones over the same interfaces, by the name of their reading; `hosts` names addresses,
+        `notes` stand before what was assumed. Raises UsageError for more than `most` packets (and says
+        `because`), or where no interface is known.
         """
         held = Held(capture, most, because)
-        return cls({name: Track(firewall, held) for name, firewall in firewalls.items()}, held, title, hosts or {})
+        return cls(
+            {name: Track(firewall, held) for name, firewall in firewalls.items()}, held, title, hosts or {}, notes
+        )
 
     @property
     def count(self) -> int:
@@ -188,7 +195,7 @@ class Steps:
     @property
     def _notes(self) -> list[str]:
         """What was assumed and warned of, each once."""
-        told: list[str] = []
+        told = list(self._told)
         for track in self._tracks.values():
             told += track.firewall.assumptions
             told += map(str, (*track.firewall.rule_set.warnings, *track.firewall.warnings))

@@ -46,7 +46,12 @@ def test_the_page_holds_every_step(capsys: pytest.CaptureFixture[str], tmp_path:
         f"eniwall: wrote 56 steps to {path}\n",
     )
     data = data_of(path.read_text(encoding="utf-8"))
-    assert data["scene"]["readings"] == ["sg", "stateless"]  # the rules state no network ACL
+    assert data["scene"]["readings"] == ["sg", "stateless", "nacl"]
+    assert data["scene"]["notes"][0] == (  # the rules state none
+        "acl-eni-web: no file has a network ACL for eni-web; the rules of its groups stand as numbered allow entries,"
+        " and * behind them"
+    )
+    assert [each[1] for each in data["rows"][3]["verdicts"]] == ["established", "no-egress-rule", "nacl-egress"]
     assert data["scene"]["hosts"] == {"10.0.1.10": "eni-web"}
     assert [row["n"] for row in data["rows"]] == [each["n"] for each in data["details"]] == list(range(1, 57))
     steps = sample_steps("web-http")
