@@ -126,7 +126,10 @@ class Attempts:
         """How many of an interface's flows (firewall.flows.FLOW) were opened by an answer to a denied attempt."""
         if not self.groups:
             return 0
-        flows = flows[flows["known"] & np.isin(flows["protocol"], PORT_PROTOCOLS)]
+        known = np.array(list(self.groups), f"S{KEY.itemsize}")
+        tried = np.zeros(1 << 16, np.bool_)  # the ports: few flows come from one of them, so few are compared
+        tried[known.view(KEY)["port"] & 0xFFFF] = True
+        flows = flows[flows["known"] & tried[flows["src_port"]] & np.isin(flows["protocol"], PORT_PROTOCOLS)]
         keys = np.empty(len(flows), KEY)
         keys["eni"], keys["direction"] = eni, INGRESS + EGRESS - flows["direction"].astype(np.int32)
         mapped = (flows["src_hi"] == 0) & (flows["src_lo"] >> np.uint64(32) == np.uint64(0xFFFF))
@@ -135,7 +138,6 @@ class Attempts:
         for end, other in (("src", "dst"), ("dst", "src")):
             for half in ("hi", "lo"):
                 keys[f"{end}_{half}"] = flows[f"{other}_{half}"]
-        known = np.array(list(self.groups), f"S{KEY.itemsize}")
         return int(np.count_nonzero(np.isin(keys.view(f"S{KEY.itemsize}"), known)))
 
     def largest(self, limit: int | None = None) -> list[tuple[Attempt, Denied]]:

@@ -12,13 +12,13 @@ from firewall.flows import largest
 from firewall.interfaces import busiest_text, unattached_groups
 from firewall.labels import Labels, address_text, counted, encodable, flow_text
 from firewall.model import TCP, NetworkAclEntry, NetworkInterface, Rule
-from firewall.reports.details import Details
 from firewall.summary import Summary
 from firewall.timeline import Applied
 from firewall.verdict import DIRECTIONS, REASON_WORDS
 
 if TYPE_CHECKING:
     from firewall.engine import Firewall
+    from firewall.reports.details import Details
     from pcaps.capture import Capture
 
 MOST_GROUPS = 5  # named in a warning
@@ -104,7 +104,7 @@ class Result:
     packets_read: int
     filtered_out: int
     summary: Summary
-    details: Details | None = None  # of `eniwall report` alone
+    details: "Details | None" = None  # of `eniwall report` alone
 
     @property
     def changed_settings(self) -> dict[str, int | str]:
