@@ -8,7 +8,7 @@ the sender denies never reaches the receiver. Only a NEW packet meets the rules
 import numpy as np
 from numpy.typing import NDArray
 
-from conntrack.keys import NO_SLOT, fetch_entry, peek
+from conntrack.keys import NO_SLOT, fetch_entry, fetch_slot, peek
 from conntrack.states import NO_STATE
 from conntrack.table import CLOCK, USED, FlowTable, Key, room
 from conntrack.timeouts import S_IP_CHECKSUM, Settings
@@ -108,7 +108,7 @@ def judge_through(
 @rare_kernel
 def note_entry(table: FlowTable, eni: int, p: Packet, settings: Settings, now: int, row: Row) -> None:
     """Name the connection of a packet that the tracker does not see."""
-    slot = peek(table.entries, eni, p, settings, now)
+    slot = peek(table, eni, p, settings, now)
     if slot != NO_SLOT:
         name_entry(row, table.entries[slot])
 
@@ -308,12 +308,14 @@ def judge_batch(
     addresses tell whose they are, see firewall.places. `out` has ROWS_A_PACKET rows a packet,
     `settings` a record an interface, at least one: timeouts differ, switches do not.
     """
-    most = room(len(table.entries)) - ROWS_A_PACKET
+    most = room(len(table.slots)) - ROWS_A_PACKET
     for index in range(start, len(packets)):
         if table.counts[USED] > most and not full:
             return index, filled
+        if index + 2 * AHEAD < len(packets):
+            fetch_slot(table, keys[index + 2 * AHEAD])
         if index + AHEAD < len(packets):
-            fetch_entry(table.entries, keys[index + AHEAD])
+            fetch_entry(table, keys[index + AHEAD])
         p = packets[index]
         # Time stamps that go backwards never move the clock backwards.
         now = max(i64(p["time"]), i64(table.counts[CLOCK]))

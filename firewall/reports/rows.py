@@ -100,7 +100,7 @@ class TextRows:
         """Append the rows of one batch; say once, on standard error, that many rows take long this way."""
         before = self._rows
         self._rows += judged.verdicts.rows
-        if before < MANY_ROWS <= self._rows:
+        if before <= MANY_ROWS < self._rows:
             sys.stderr.write(f"eniwall: {self._name}: {MANY_ROWS:,} rows, and more come; {SLOW}\n")
         self._file.write(text_lines(row_columns(judged, self._labels).values(), self._format))
 
