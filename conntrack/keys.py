@@ -4,9 +4,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from conntrack.icmp import NO_QUERY as ASKS_NOTHING
-from conntrack.table import HASH_SHIFT, NUMBER, FlowTable, Key, find_entry, is_live, key_hash
+from conntrack.table import NUMBER, FlowTable, Key, find_entry, is_live, key_hash
 from conntrack.timeouts import AWS_PORTS, S_PORT_PROTOCOLS, Settings
-from pcaps.accelerate import entry_kernel, i64, kernel, prefetch
+from pcaps.accelerate import entry_kernel, i64, kernel, prefetch, rare_kernel
 from pcaps.batch import OK, Packet
 from pcaps.icmp_quote import is_icmp_error
 from pcaps.wire import GRE, ICMP, ICMPV6, SCTP, TCP, UDP, UDPLITE
@@ -143,13 +143,12 @@ def fetch_slot(table: FlowTable, key: Key) -> None:
 
 @kernel
 def fetch_entry(table: FlowTable, key: Key) -> None:
-    """Begin to fetch the entry that a key will find: it comes while packets before it are judged."""
+    """Begin to fetch the entry that a key will likely find: it comes while packets before it are judged."""
     slot = i64(table.slots[i64(key["hash"]) & (len(table.slots) - 1)])
-    if slot >> HASH_SHIFT == i64(key["hash"]):
-        prefetch(table.entries, (slot & NUMBER) - 1)
+    prefetch(table.entries, (slot & NUMBER) - 1)  # whatever the slot holds: a branch would cost more
 
 
-@entry_kernel
+@rare_kernel
 def peek(table: FlowTable, eni: int, p: Packet, settings: Settings, now: int) -> int:
     """The number of the packet's live entry, or of the one that an ICMP error quotes; NO_SLOT. Changes nothing."""
     entries = table.entries

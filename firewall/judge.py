@@ -37,7 +37,7 @@ from pcaps.wire import ICMPV6
 ROWS_A_PACKET = 2  # egress at the sender, ingress at the receiver
 STATEFUL, STATELESS, BORDER = 0, 1, 2  # the path with its table, rules alone, network ACLs alone
 BY_ADDRESS = -2  # an end that nothing but the packet's addresses tells
-AHEAD = 24  # packets whose entries are fetched before they are judged
+AHEAD = 16  # packets; so far before one is judged its entry is fetched, and its slot as far before that
 BROADCAST_V4 = 0xFFFF_FFFF_FFFF  # IPv4-mapped 255.255.255.255
 MULTICAST_V4 = 0xFFFF_E  # upper bits of IPv4-mapped 224.0.0.0/4
 MULTICAST_V6 = 0xFF  # upper bits of ff00::/8
@@ -314,7 +314,6 @@ def judge_batch(
             return index, filled
         if index + 2 * AHEAD < len(packets):
             fetch_slot(table, keys[index + 2 * AHEAD])
-        if index + AHEAD < len(packets):
             fetch_entry(table, keys[index + AHEAD])
         p = packets[index]
         # Time stamps that go backwards never move the clock backwards.
