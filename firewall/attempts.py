@@ -154,7 +154,8 @@ def _marks(src: NDArray[np.uint64], dst: NDArray[np.uint64], port: NDArray[np.in
     """A number of MARK_BITS bits for each source, destination and its port; the same for the same."""
     word = (src ^ dst * np.uint64(0x9E3779B97F4A7C15)) + (port.astype(np.uint64) & np.uint64(0xFFFF))
     mixed = (word ^ (word >> np.uint64(32))) * np.uint64(0xD6E8FEB86659FD93)
-    return (mixed >> np.uint64(64 - MARK_BITS)).astype(np.intp)
+    marks: NDArray[np.intp] = (mixed >> np.uint64(64 - MARK_BITS)).astype(np.intp)
+    return marks
 
 
 def _keys(packets: PacketBatch, verdicts: VerdictBatch) -> NDArray[np.void]:

@@ -258,8 +258,10 @@ def _rule_warnings(firewall: "Firewall", summary: Summary) -> Iterator[str]:
         if eni.interface_id not in firewall.files_interfaces:
             yield from _made_by_hand(eni, firewall)
     judged = int(summary.by_interface[1:].sum())
-    if summary.first_packets is not None and not judged and not any(w.kind == "eni-unseen" for w in firewall.warnings):
-        yield f"no packet goes to or from an interface of the rules; {busiest_text(summary.first_packets)}"
+    if not judged and not any(w.kind == "eni-unseen" for w in firewall.warnings):
+        first = summary.first_packets
+        if first is not None:
+            yield f"no packet goes to or from an interface of the rules; {busiest_text(first)}"
     for warning in firewall.warnings:
         if warning.kind != "eni-unseen":
             yield str(warning)

@@ -11,7 +11,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from firewall.columns import COLUMNS, row_cells
+from firewall.columns import COLUMNS, cell_columns, row_cells
 from firewall.errors import UsageError
 from firewall.labels import Labels, encodable
 from firewall.reports import parquet
@@ -130,7 +130,7 @@ def test_a_part_that_cannot_be_written_is_told_and_leaves_no_file(tmp_path: Path
 
 
 def test_a_fault_in_making_columns_is_told_as_what_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    sound = parquet.cell_columns
+    sound = cell_columns
 
     def faulty(cells: Any, *rest: Any) -> Any:
         if len(cells.frame):
