@@ -35,7 +35,7 @@ class ParquetRows:
         self._rows = 0
         self._parts: SimpleQueue[Cells | None] = SimpleQueue()
         self._room = threading.Semaphore(PARTS_AHEAD)
-        self._error: Exception | None = None
+        self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._write, name="parquet", daemon=True)
         self._thread.start()
 
@@ -83,7 +83,7 @@ class ParquetRows:
             frames.sink_parquet(self._path, compression_level=level, row_group_size=PART_ROWS, maintain_order=True)
         except pl.exceptions.PolarsError as error:
             self._error = self._error or OSError(str(error))
-        except Exception as error:  # noqa: BLE001  (raised again by the thread that judges)
+        except BaseException as error:  # noqa: BLE001  (raised again by `write`; polars catches Ctrl-C too)
             self._error = self._error or error
         finally:
             self._room.release()
