@@ -26,7 +26,7 @@ def replay(capture: str, rules: str) -> dict[str, float]:
             judged += len(batch.verdicts.packet)
             allowed += int(np.count_nonzero(batch.verdicts.verdict == ALLOW))
     seconds = time.perf_counter() - begin
-    slots = len(firewall._table.entries) - 1  # noqa: SLF001  (a number that no user needs)
+    slots = len(firewall._table.slots)  # noqa: SLF001  (a number that no user needs)
     return {"seconds": seconds, "packets": judged, "allowed": allowed, "slots": slots}
 
 

@@ -4,9 +4,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from conntrack.icmp import NO_QUERY as ASKS_NOTHING
-from conntrack.table import Key, find_slot, is_live, key_hash
+from conntrack.table import NUMBER, FlowTable, Key, find_entry, is_live, key_hash
 from conntrack.timeouts import AWS_PORTS, S_PORT_PROTOCOLS, Settings
-from pcaps.accelerate import entry_kernel, i64, kernel, prefetch
+from pcaps.accelerate import entry_kernel, i64, kernel, prefetch, rare_kernel
 from pcaps.batch import OK, Packet
 from pcaps.icmp_quote import is_icmp_error
 from pcaps.wire import GRE, ICMP, ICMPV6, SCTP, TCP, UDP, UDPLITE
@@ -136,14 +136,22 @@ def make_keys(packets: NDArray[np.void], keys: NDArray[np.void], settings: Setti
 
 
 @kernel
-def fetch_entry(entries: NDArray[np.void], key: Key) -> None:
-    """Begin to fetch the entry that a key will find: it comes while packets before it are judged."""
-    prefetch(entries, i64(key["hash"]) & (len(entries) - 2))
+def fetch_slot(table: FlowTable, key: Key) -> None:
+    """Begin to fetch the slot that tells a key's entry."""
+    prefetch(table.slots, i64(key["hash"]) & (len(table.slots) - 1))
 
 
-@entry_kernel
-def peek(entries: NDArray[np.void], eni: int, p: Packet, settings: Settings, now: int) -> int:
-    """The slot of the packet's live entry, or of the one that an ICMP error quotes; NO_SLOT. Changes nothing."""
+@kernel
+def fetch_entry(table: FlowTable, key: Key) -> None:
+    """Begin to fetch the entry that a key will likely find: it comes while packets before it are judged."""
+    slot = i64(table.slots[i64(key["hash"]) & (len(table.slots) - 1)])
+    prefetch(table.entries, (slot & NUMBER) - 1)  # whatever the slot holds: a branch would cost more
+
+
+@rare_kernel
+def peek(table: FlowTable, eni: int, p: Packet, settings: Settings, now: int) -> int:
+    """The number of the packet's live entry, or of the one that an ICMP error quotes; NO_SLOT. Changes nothing."""
+    entries = table.entries
     candidate = entries[len(entries) - 1]
     family = i64(p["family"])
     error = is_icmp(family, i64(p["protocol"])) and is_icmp_error(family, i64(p["src_port"]))
@@ -152,5 +160,5 @@ def peek(entries: NDArray[np.void], eni: int, p: Packet, settings: Settings, now
     forward = quoted_key(candidate, p, settings) if error else packet_key(candidate, p, settings)
     if i64(p["fragment_id"]) >= 0 or i64(p["status"]) != OK or forward < 0:
         return NO_SLOT
-    slot = find_slot(entries, candidate, key_hash(candidate), eni)
+    slot = find_entry(table, candidate, key_hash(candidate), eni)
     return slot if is_live(entries[slot], now) else NO_SLOT

@@ -1,8 +1,10 @@
-"""The flow table: open addressing over records of 128 bytes, expiry on lookup.
+"""The flow table: records of 128 bytes one behind the other, found through a hash table of their numbers.
 
 An entry is found from either direction: its key is put in order (the lower end first), and a bit says
 which end opened it. One table holds every interface's connections; the interface is part of the key.
-A timed-out entry keeps its place and its key, so that a late packet can be told "expired".
+A timed-out entry keeps its place and its key, so that a late packet can be told "expired". Entries never
+move: what grows with empty room, and is filled anew when it does, are the slots of the hash table,
+8 bytes each.
 """
 
 from collections.abc import Sequence
@@ -11,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pcaps.accelerate import entry_kernel, i64, kernel, rare_kernel
+from pcaps.accelerate import entry_kernel, i64, kernel, prefetch, rare_kernel
 
 Entry = Any  # one record of dtype ENTRY, as kernels see it: entry["state"]
 Key = Any  # one record of dtype KEY, or an entry, which has the same fields and more
@@ -93,23 +95,31 @@ UNCOUNTED = NOT_TRACKED | RELEASED
 FIRST_CAPACITY = 1 << 10
 EARLY_DROP_RANGE = 8  # entries looked at; the kernel looks at 8 buckets of its hash
 EARLY_DROP_SLOTS = 1024  # slots, empty ones too
-QUICK_CAPACITY = 1 << 15  # slots: 4 MiB; a smaller table grows fourfold
-REMEMBERING_CAPACITY = 1 << 20  # slots: 128 MiB; a larger table forgets what timed out before it grows
-MAX_CAPACITY = 1 << 23  # slots: 1 GiB
+QUICK_CAPACITY = 1 << 15  # slots; a smaller table grows fourfold
+REMEMBERING_CAPACITY = 1 << 20  # slots: 72 MiB with entries; a larger table forgets what timed out before it grows
+MAX_CAPACITY = 1 << 23  # slots: 960 MiB with entries
+AHEAD = 32  # slots whose entries are fetched before they are looked at
+ENTRIES_AHEAD = 8  # times as many entries as are wanted; what is not used yet takes addresses, but no memory
+
+# --- a slot: 0 where it is free, else the entry's hash and its number --------------------------------------
+HASH_SHIFT = 32
+NUMBER = 0xFFFF_FFFF  # the entry's number, plus 1
 
 # --- FlowTable.counts ---------------------------------------------------------------------------------
-USED = 0  # slots that are not FREE
+USED = 0  # slots that are not free
 CLOCK = 1  # ns; the latest time seen: it never goes back
 EARLY_DROPS = 2  # connections that made room for a new one
 NEXT_SWEEP = 3  # ns; from when on a full table is searched again for what timed out
 LATE = 4  # TCP and ICMP packets that no rule admits any more: their entry had timed out
-COUNTS = 5
+BEGUN = 5  # entries that were ever used: those behind them are all zeros
+SPARE = 6  # the first of the entries that were given up, plus 1; its `flow` is the next, and so on; 0: none
+COUNTS = 7
 SWEEP_EVERY = 10**9  # ns
 BEFORE_ALL = -(1 << 63)  # the clock before the first packet
 
 
 class FlowTable(NamedTuple):
-    """`entries` has one record more than `capacity`: the last is the candidate, not yet confirmed.
+    """The last of `entries` is the candidate, not yet confirmed, and free; the others have room for `room` of `slots`.
 
     `flows` counts the connections that each interface had, `counts` by the numbers above. `hosts` is the
     host of each interface, `tracked` how many connections each host has now, those included that timed
@@ -117,6 +127,7 @@ class FlowTable(NamedTuple):
     """
 
     entries: NDArray[np.void]
+    slots: NDArray[np.int64]
     counts: NDArray[np.int64]
     flows: NDArray[np.int64]
     hosts: NDArray[np.int64]
@@ -124,7 +135,7 @@ class FlowTable(NamedTuple):
 
 
 def empty_entries(records: int) -> NDArray[np.void]:
-    """Free entries, none of them across more lines than it must."""
+    """Free entries, none of them across more lines than it must; memory is taken as they are used."""
     data = np.zeros(records * ENTRY.itemsize + LINE, np.uint8)
     start = -data.ctypes.data % LINE
     return data[start : start + records * ENTRY.itemsize].view(ENTRY)
@@ -136,7 +147,21 @@ def new_table(interfaces: int, capacity: int = FIRST_CAPACITY, hosts: Sequence[i
     counts[[CLOCK, NEXT_SWEEP]] = BEFORE_ALL
     of_each = np.array([0] * interfaces if hosts is None else hosts, np.int64)
     flows, tracked = np.zeros(interfaces, np.int64), np.zeros(interfaces, np.int64)
-    return FlowTable(empty_entries(capacity + 1), counts, flows, of_each, tracked)
+    return FlowTable(empty_entries(room(capacity) + 1), np.zeros(capacity, np.int64), counts, flows, of_each, tracked)
+
+
+def copied(table: FlowTable) -> FlowTable:
+    """The same table in memory of its own."""
+    entries = empty_entries(len(table.entries))
+    _take_over(table, entries)
+    return FlowTable(entries, *(column.copy() for column in table[1:]))
+
+
+def _take_over(table: FlowTable, entries: NDArray[np.void]) -> None:
+    """Fill empty entries with a table's, and its candidate."""
+    begun = int(table.counts[BEGUN])
+    entries[:begun].view(np.uint8)[:] = table.entries[:begun].view(np.uint8)  # numpy copies records field by field
+    entries[-1] = table.entries[-1]
 
 
 @kernel
@@ -180,33 +205,51 @@ def same_key(entry: Entry, key: Key, eni: int) -> bool:
 
 
 @kernel
-def find_slot(entries: NDArray[np.void], key: Key, hash_: int, eni: int) -> int:
-    """The slot that holds the key, or the free slot where it belongs; `hash_` is `key_hash` of the key.
+def find_entry(table: FlowTable, key: Key, hash_: int, eni: int) -> int:
+    """The number of the entry that holds the key; the candidate's, which is free, where none does.
 
-    At least one slot is free: the engine grows the table before it is full.
+    `hash_` is `key_hash` of the key. At least one slot is free: the engine grows the table before it is full.
     """
-    mask = len(entries) - 2  # capacity is a power of two
-    slot = hash_ & mask
+    mask = len(table.slots) - 1  # capacity is a power of two
+    at = hash_ & mask
     while True:
-        entry = entries[slot]
-        if i64(entry["use"]) == FREE or same_key(entry, key, eni):
-            return slot
-        slot = (slot + 1) & mask
+        slot = i64(table.slots[at])
+        if slot == 0:
+            return len(table.entries) - 1
+        number = (slot & NUMBER) - 1
+        if slot >> HASH_SHIFT == hash_ and same_key(table.entries[number], key, eni):
+            return number
+        at = (at + 1) & mask
 
 
 @kernel
-def free_slot(entries: NDArray[np.void], hash_: int) -> int:
-    """The free slot for a key that the table does not hold."""
-    mask = len(entries) - 2
-    slot = hash_ & mask
-    while i64(entries[slot]["use"]) != FREE:
-        slot = (slot + 1) & mask
-    return slot
+def fill_slot(slots: NDArray[np.int64], hash_: int, number: int) -> None:
+    """Let an entry, whose key the table does not hold, be found."""
+    mask = len(slots) - 1
+    at = hash_ & mask
+    while slots[at] != 0:
+        at = (at + 1) & mask
+    slots[at] = hash_ << HASH_SHIFT | (number + 1)
+
+
+@kernel
+def new_entry(table: FlowTable, hash_: int) -> int:
+    """The number of a free entry, which is found by this hash from now on. There is room for it."""
+    counts = table.counts
+    if counts[SPARE]:
+        number = i64(counts[SPARE]) - 1
+        counts[SPARE] = table.entries[number]["flow"]
+    else:
+        number = i64(counts[BEGUN])
+        counts[BEGUN] = number + 1
+    counts[USED] += 1
+    fill_slot(table.slots, hash_, number)
+    return number
 
 
 @kernel
 def is_live(entry: Entry, now: int) -> bool:
-    """True unless the slot is free, the entry was deleted, or its time is up."""
+    """True unless the entry is free, was deleted, or its time is up."""
     return i64(entry["use"]) == LIVE and i64(entry["expires"]) > now
 
 
@@ -233,8 +276,8 @@ def has_room(table: FlowTable, most: int, now: int) -> bool:
         return True
     if now >= table.counts[NEXT_SWEEP]:
         table.counts[NEXT_SWEEP] = now + SWEEP_EVERY
-        for slot in range(len(table.entries) - 1):
-            entry = table.entries[slot]
+        for number in range(i64(table.counts[BEGUN])):
+            entry = table.entries[number]
             status = i64(entry["status"])
             if i64(entry["use"]) == LIVE and not status & UNCOUNTED and i64(entry["expires"]) <= now:
                 entry["status"] = status | RELEASED
@@ -252,12 +295,16 @@ def make_room(table: FlowTable, most: int, now: int) -> bool:
     entries = table.entries
     if most == 0 or tracked_beside(table, entries[len(entries) - 1]) < most:
         return True
-    mask = len(entries) - 2
-    slot = key_hash(entries[len(entries) - 1]) & mask
+    mask = len(table.slots) - 1
+    at = key_hash(entries[len(entries) - 1]) & mask
     host = table.hosts[i64(entries[len(entries) - 1]["eni"])]
     seen = 0
-    for _ in range(min(len(entries) - 1, EARLY_DROP_SLOTS)):
-        entry = entries[slot]
+    for _ in range(min(len(table.slots), EARLY_DROP_SLOTS)):
+        slot = i64(table.slots[at])
+        at = (at + 1) & mask
+        if slot == 0:
+            continue
+        entry = entries[(slot & NUMBER) - 1]
         beside = table.hosts[i64(entry["eni"])] == host
         if beside and i64(entry["use"]) == LIVE and not i64(entry["status"]) & UNCOUNTED:
             idle = i64(entry["expires"]) <= now
@@ -269,40 +316,41 @@ def make_room(table: FlowTable, most: int, now: int) -> bool:
             seen += 1
             if seen == EARLY_DROP_RANGE:
                 return False
-        slot = (slot + 1) & mask
     return False
 
 
 @entry_kernel
-def rehash(
-    old: NDArray[np.void],
-    new: NDArray[np.void],
-    earliest: int,
-    hosts: NDArray[np.int64],
-    tracked: NDArray[np.int64],
-) -> int:
-    """Move entries from `old` to the empty `new`; returns how many. `tracked` is counted anew.
+def rehash(table: FlowTable, slots: NDArray[np.int64], earliest: int) -> int:
+    """Fill empty `slots` with a table's entries, in the order of its slots; how many. `tracked` is counted anew.
 
-    Deleted entries are left behind, and those that timed out before `earliest`.
+    Deleted entries are given up, and those that timed out before `earliest`.
     """
-    moved = 0
-    for host in range(len(tracked)):
-        tracked[host] = 0
-    for slot in range(len(old) - 1):
-        entry = old[slot]
+    used = 0
+    for host in range(len(table.tracked)):
+        table.tracked[host] = 0
+    for at in range(len(table.slots)):
+        if at + AHEAD < len(table.slots):
+            prefetch(table.entries, (i64(table.slots[at + AHEAD]) & NUMBER) - 1)
+        slot = i64(table.slots[at])
+        if slot == 0:
+            continue
+        number = (slot & NUMBER) - 1
+        entry = table.entries[number]
         if i64(entry["use"]) == LIVE and i64(entry["expires"]) > earliest:
-            new[free_slot(new, key_hash(entry))] = entry
-            moved += 1
+            fill_slot(slots, slot >> HASH_SHIFT, number)
+            used += 1
             if i64(entry["status"]) & UNCOUNTED == 0:
-                tracked[i64(hosts[i64(entry["eni"])])] += 1
-    new[len(new) - 1] = old[len(old) - 1]
-    return moved
+                count_tracked(table, entry, 1)
+        else:
+            entry["use"] = FREE
+            entry["flow"] = table.counts[SPARE]
+            table.counts[SPARE] = number + 1
+    return used
 
 
 @entry_kernel
-def room(records: int) -> int:
-    """How many slots of a table of `records` records may be used: half, at the limit seven eighths."""
-    capacity = records - 1
+def room(capacity: int) -> int:
+    """How many of so many slots may be used: half, at the limit seven eighths."""
     if capacity >= MAX_CAPACITY:
         return capacity // 8 * 7
     return capacity // 2
@@ -321,18 +369,27 @@ def grown(table: FlowTable) -> Growth:
     A late packet of a forgotten entry is not told "expired" but judged as if its connection had never
     been. At MAX_CAPACITY the table may come back as full as it was.
     """
-    capacity = len(table.entries) - 1
+    capacity = len(table.slots)
     now = int(table.counts[CLOCK])
     timed_out = 0
     if capacity >= REMEMBERING_CAPACITY:
-        entries = table.entries[:-1]
+        entries = table.entries[: int(table.counts[BEGUN])]
         timed_out = int(np.count_nonzero((entries["use"] == LIVE) & (entries["expires"] <= now)))
     if capacity >= MAX_CAPACITY and not timed_out:
         return Growth(table, 0)
     forget = capacity >= REMEMBERING_CAPACITY and (timed_out >= capacity // 4 or capacity >= MAX_CAPACITY)
     if not forget:
         capacity *= 4 if capacity < QUICK_CAPACITY else 2
-    new = empty_entries(capacity + 1)
-    earliest = now if forget else BEFORE_ALL
-    table.counts[USED] = rehash(table.entries, new, earliest, table.hosts, table.tracked)
-    return Growth(table._replace(entries=new), timed_out if forget else 0)
+    slots = np.zeros(capacity, np.int64)
+    table.counts[USED] = rehash(table, slots, now if forget else BEFORE_ALL)
+    return Growth(_with_room(table._replace(slots=slots)), timed_out if forget else 0)
+
+
+def _with_room(table: FlowTable) -> FlowTable:
+    """The table with as many entries as its slots may need."""
+    wanted = room(len(table.slots))
+    if wanted < len(table.entries):
+        return table
+    entries = empty_entries(min(ENTRIES_AHEAD * wanted, room(MAX_CAPACITY)) + 1)
+    _take_over(table, entries)
+    return table._replace(entries=entries)

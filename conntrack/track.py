@@ -5,9 +5,6 @@ the table's candidate record and enters the table only when the rules accept its
 what happens to an existing entry happens before the rules are asked, and stays.
 """
 
-import numpy as np
-from numpy.typing import NDArray
-
 from conntrack.icmp import REDIRECT, UNTRACKED_FIRST, UNTRACKED_LAST, UNTRACKED_OTHERS
 from conntrack.keys import NO_SLOT, has_ports, is_icmp, quoted_key
 from conntrack.outcome import (
@@ -35,15 +32,15 @@ from conntrack.table import (
     OPENED_BY_B,
     SEEN_REPLY,
     UNCOUNTED,
-    USED,
     Entry,
     FlowTable,
     Key,
     count_tracked,
-    find_slot,
+    find_entry,
     is_live,
     key_hash,
     make_room,
+    new_entry,
 )
 from conntrack.tcp import ORIGINAL, REPLY
 from conntrack.tcp_track import open_tcp, track_tcp
@@ -211,7 +208,7 @@ def track_known(table: FlowTable, eni: int, key: Key, p: Packet, settings: Setti
     forward = i64(key["forward"])
     if forward < 0:
         return INVALID, NO_SLOT, NO_QUERY
-    slot = find_slot(table.entries, key, i64(key["hash"]), eni)
+    slot = find_entry(table, key, i64(key["hash"]), eni)
     entry = table.entries[slot]
     status = i64(p["status"])
     if status in (BAD_TRANSPORT, STATUS_NO_TRANSPORT) or i64(p["bad_checksum"]) != 0:
@@ -242,15 +239,16 @@ def track_known(table: FlowTable, eni: int, key: Key, p: Packet, settings: Setti
 
 
 @rare_kernel
-def track_error(entries: NDArray[np.void], eni: int, p: Packet, settings: Settings, now: int) -> tuple[int, int, int]:
+def track_error(table: FlowTable, eni: int, p: Packet, settings: Settings, now: int) -> tuple[int, int, int]:
     """An ICMP error: RELATED if it goes to the sender of a packet of a live connection.
 
     It opens, refreshes and changes nothing.
     """
+    entries = table.entries
     candidate = entries[len(entries) - 1]
     if i64(p["quoted"]) == 0 or quoted_key(candidate, p, settings) < 0:
         return INVALID, NO_SLOT, ICMP_UNRELATED
-    slot = find_slot(entries, candidate, key_hash(candidate), eni)
+    slot = find_entry(table, candidate, key_hash(candidate), eni)
     if not is_live(entries[slot], now):
         return INVALID, NO_SLOT, EXPIRED if i64(entries[slot]["use"]) == LIVE else ICMP_UNRELATED
     if p["dst_hi"] != p["quoted_src_hi"] or p["dst_lo"] != p["quoted_src_lo"]:
@@ -279,7 +277,7 @@ def track(table: FlowTable, eni: int, key: Key, p: Packet, settings: Settings, n
             return INVALID, NO_SLOT, BAD_HEADER
         kind = i64(p["src_port"])
         if is_icmp_error(family, kind) or (family == 6 and kind == REDIRECT):
-            return track_error(table.entries, eni, p, settings, now)
+            return track_error(table, eni, p, settings, now)
         if family == 6 and is_untracked_icmpv6(kind):
             return UNTRACKED, NO_SLOT, FINE
     elif i64(p["protocol"]) in (ICMP, ICMPV6):  # of the other family
@@ -293,11 +291,13 @@ def confirm(table: FlowTable, rule: int, extra_status: int) -> int:
     entries = table.entries
     candidate = entries[len(entries) - 1]
     eni = i64(candidate["eni"])
-    slot = find_slot(entries, candidate, key_hash(candidate), eni)
-    use = i64(entries[slot]["use"])
-    if use == FREE:
-        table.counts[USED] += 1
-    if use == LIVE and not i64(entries[slot]["status"]) & UNCOUNTED:  # timed out, its place is taken
+    hash_ = key_hash(candidate)
+    slot = find_entry(table, candidate, hash_, eni)
+    if slot == len(entries) - 1:
+        slot = new_entry(table, hash_)
+    if (
+        i64(entries[slot]["use"]) == LIVE and not i64(entries[slot]["status"]) & UNCOUNTED
+    ):  # timed out, its place is taken
         count_tracked(table, candidate, -1)
     if not extra_status & NOT_TRACKED:
         count_tracked(table, candidate, 1)
@@ -307,4 +307,5 @@ def confirm(table: FlowTable, rule: int, extra_status: int) -> int:
     candidate["use"] = LIVE
     candidate["status"] = i64(candidate["status"]) | extra_status
     entries[slot] = candidate
+    candidate["use"] = FREE
     return slot

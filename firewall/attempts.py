@@ -17,6 +17,7 @@ from firewall.verdict import EGRESS, INGRESS
 from pcaps.batch import PacketBatch
 
 AT_ONCE = 1 << 13  # rows
+MARK_BITS = 20  # ten times the most attempts
 MOST_ATTEMPTS = 100_000  # a scan from forged addresses must not fill the memory
 
 
@@ -126,7 +127,12 @@ class Attempts:
         """How many of an interface's flows (firewall.flows.FLOW) were opened by an answer to a denied attempt."""
         if not self.groups:
             return 0
-        flows = flows[flows["known"] & np.isin(flows["protocol"], PORT_PROTOCOLS)]
+        known = np.array(list(self.groups), f"S{KEY.itemsize}")
+        groups = known.view(KEY)
+        tried = np.zeros(1 << MARK_BITS, np.bool_)  # few flows have a mark that an attempt has: few are compared
+        tried[_marks(groups["src_lo"], groups["dst_lo"], groups["port"])] = True
+        likely = tried[_marks(flows["dst_lo"], flows["src_lo"], flows["src_port"])]
+        flows = flows[likely & flows["known"] & np.isin(flows["protocol"], PORT_PROTOCOLS)]
         keys = np.empty(len(flows), KEY)
         keys["eni"], keys["direction"] = eni, INGRESS + EGRESS - flows["direction"].astype(np.int32)
         mapped = (flows["src_hi"] == 0) & (flows["src_lo"] >> np.uint64(32) == np.uint64(0xFFFF))
@@ -135,7 +141,6 @@ class Attempts:
         for end, other in (("src", "dst"), ("dst", "src")):
             for half in ("hi", "lo"):
                 keys[f"{end}_{half}"] = flows[f"{other}_{half}"]
-        known = np.array(list(self.groups), f"S{KEY.itemsize}")
         return int(np.count_nonzero(np.isin(keys.view(f"S{KEY.itemsize}"), known)))
 
     def largest(self, limit: int | None = None) -> list[tuple[Attempt, Denied]]:
@@ -143,6 +148,14 @@ class Attempts:
         found = sorted(self.groups.items(), key=lambda item: -item[1].packets)[:limit]
         keys = np.array([key for key, _ in found], f"S{KEY.itemsize}").view(KEY)
         return [(Attempt(*values), denied) for values, (_, denied) in zip(keys.tolist(), found, strict=True)]
+
+
+def _marks(src: NDArray[np.uint64], dst: NDArray[np.uint64], port: NDArray[np.integer]) -> NDArray[np.intp]:
+    """A number of MARK_BITS bits for each source, destination and its port; the same for the same."""
+    word = (src ^ dst * np.uint64(0x9E3779B97F4A7C15)) + (port.astype(np.uint64) & np.uint64(0xFFFF))
+    mixed = (word ^ (word >> np.uint64(32))) * np.uint64(0xD6E8FEB86659FD93)
+    marks: NDArray[np.intp] = (mixed >> np.uint64(64 - MARK_BITS)).astype(np.intp)
+    return marks
 
 
 def _keys(packets: PacketBatch, verdicts: VerdictBatch) -> NDArray[np.void]:

@@ -5,6 +5,8 @@ user. Warnings go to standard error, data to standard output. Everything heavy i
 commands, so that `eniwall --help` is quick.
 """
 
+import atexit
+import gc
 import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
@@ -32,6 +34,7 @@ from firewall.commands.words import capturing
 from firewall.errors import RuleFileError
 
 DONE, HELD, UNUSABLE, STOPPED = 0, 1, 2, 130
+COLLECT_EVERY = 50_000  # objects; what a start makes (half a million) stays, so looking through it often is in vain
 
 #: Errors that say what is wrong and what to do, by module and name: importing pcaps would load numpy.
 TOLD = ("firewall.errors.EniwallError", "pcaps.errors.CaptureError", "pcaps.accelerate.EngineChoiceError")
@@ -229,6 +232,8 @@ def _message(error: Exception) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """The entry point of the command `eniwall`."""
+    gc.set_threshold(COLLECT_EVERY)
+    atexit.register(gc.freeze)  # what is left at the end goes with the process: it need not be looked through
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # a name that the terminal cannot show is no error

@@ -4,7 +4,7 @@ A column is either words (codes into a small vocabulary, so that each word is wr
 or numbers. Where a row has nothing to say, the word is None or the number is not present.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -53,40 +53,89 @@ class Numbers(NamedTuple):
 
 
 Column = Words | Numbers
+AddressWords = Callable[[NDArray[np.uint64], NDArray[np.uint64], NDArray[np.bool_]], Words]
 Cell = str | int | None
 
 PROTOCOL_WORDS = tuple(protocol_word(number) for number in range(256))
 WITH_PORTS: NDArray[np.bool_] = np.isin(np.arange(256), PORT_PROTOCOLS + ICMP_PROTOCOLS)
 
 
+class Cells(NamedTuple):
+    """What the columns are made of, as the engine has it: a value a row, in arrays of their own."""
+
+    capture: NDArray[np.int32]
+    frame: NDArray[np.int64]
+    time: NDArray[np.int64]
+    status: NDArray[np.uint8]
+    family: NDArray[np.uint8]
+    fragment_offset: NDArray[np.int32]
+    protocol: NDArray[np.uint8]
+    src_hi: NDArray[np.uint64]
+    src_lo: NDArray[np.uint64]
+    dst_hi: NDArray[np.uint64]
+    dst_lo: NDArray[np.uint64]
+    src_port: NDArray[np.uint16]
+    dst_port: NDArray[np.uint16]
+    length: NDArray[np.int64]
+    eni: NDArray[np.int32]
+    direction: NDArray[np.uint8]
+    verdict: NDArray[np.uint8]
+    reason: NDArray[np.uint8]
+    ct_state: NDArray[np.uint8]
+    tcp_state: NDArray[np.uint8]
+    flow: NDArray[np.int64]
+    rule: NDArray[np.int32]
+
+    @classmethod
+    def of(cls, judged: Judged) -> "Cells":
+        """The cells of one batch, copied: the batch need not stay."""
+        packets, verdicts = judged
+        row = slice(None) if verdicts.rows == packets.rows else verdicts.packet  # every packet has a row
+        of_packets = (packets.records[name][row] for name in cls._fields[:FROM_VERDICTS])
+        of_verdicts = (verdicts.records[name] for name in cls._fields[FROM_VERDICTS:])
+        return cls(*map(np.ascontiguousarray, (*of_packets, *of_verdicts)))
+
+    @classmethod
+    def joined(cls, parts: Iterable["Cells"]) -> "Cells":
+        """Several as one, in order."""
+        return cls(*map(np.concatenate, zip(*parts, strict=True)))
+
+
+FROM_VERDICTS = Cells._fields.index("eni")  # the first field that is a verdict's
+
+
 def row_columns(judged: Judged, labels: Labels) -> dict[str, Column]:
-    """The columns of one batch by name, in the order of COLUMNS.
+    """The columns of one batch by name, in the order of COLUMNS."""
+    return cell_columns(Cells.of(judged), labels)
+
+
+def cell_columns(cells: Cells, labels: Labels, addresses: AddressWords | None = None) -> dict[str, Column]:
+    """The columns of these cells by name, in the order of COLUMNS; `addresses` makes words of addresses.
 
     Addresses, protocol and length are empty where no IP header was read; ports where the protocol
     has none, its header could not be read, or a later fragment does not carry it.
     """
-    packets, verdicts = judged
-    row = verdicts.packet
-    ip = packets.family[row] != 0
-    ports = has_ports(packets)[row]
+    words = addresses or address_words
+    ip = cells.family != 0
+    ports = has_ports(cells)
     return {
-        "capture": Words(_wide(packets.capture[row]), labels.captures),
-        "packet": Numbers(packets.frame[row]),
-        "time": Numbers(packets.time[row]),
-        "src": address_words(packets.src_hi[row], packets.src_lo[row], ip),
-        "dst": address_words(packets.dst_hi[row], packets.dst_lo[row], ip),
-        "protocol": _optional(packets.protocol[row], PROTOCOL_WORDS, ip),
-        "src_port": Numbers(_wide(packets.src_port[row]), ports),
-        "dst_port": Numbers(_wide(packets.dst_port[row]), ports),
-        "length": Numbers(packets.length[row], ip),
-        "eni": _optional(verdicts.eni, labels.interfaces, verdicts.eni >= 0),
-        "direction": Words(_wide(verdicts.direction), _blank_first(DIRECTIONS)),
-        "verdict": Words(_wide(verdicts.verdict), VERDICTS),
-        "reason": Words(_wide(verdicts.reason), REASON_WORDS),
-        "ct_state": Words(_wide(verdicts.ct_state), _blank_first(CT_STATES)),
-        "tcp_state": Words(_wide(verdicts.tcp_state), _blank_first(STATES)),
-        "flow": Numbers(verdicts.flow, verdicts.flow > 0),
-        "rule": rule_words(verdicts.rule, labels),
+        "capture": Words(_wide(cells.capture), labels.captures),
+        "packet": Numbers(cells.frame),
+        "time": Numbers(cells.time),
+        "src": words(cells.src_hi, cells.src_lo, ip),
+        "dst": words(cells.dst_hi, cells.dst_lo, ip),
+        "protocol": _optional(cells.protocol, PROTOCOL_WORDS, ip),
+        "src_port": Numbers(_wide(cells.src_port), ports),
+        "dst_port": Numbers(_wide(cells.dst_port), ports),
+        "length": Numbers(cells.length, ip),
+        "eni": _optional(cells.eni, labels.interfaces, cells.eni >= 0),
+        "direction": Words(_wide(cells.direction), _blank_first(DIRECTIONS)),
+        "verdict": Words(_wide(cells.verdict), VERDICTS),
+        "reason": Words(_wide(cells.reason), REASON_WORDS),
+        "ct_state": Words(_wide(cells.ct_state), _blank_first(CT_STATES)),
+        "tcp_state": Words(_wide(cells.tcp_state), _blank_first(STATES)),
+        "flow": Numbers(cells.flow, cells.flow > 0),
+        "rule": rule_words(cells.rule, labels),
     }
 
 
@@ -126,8 +175,8 @@ def rule_words(rule: NDArray[np.int32], labels: Labels) -> Words:
     return Words(codes, (None, *labels.rules, *labels.exempt))
 
 
-def has_ports(packets: PacketBatch) -> NDArray[np.bool_]:
-    """Whether the port columns of each packet hold ports, or ICMP type and code."""
+def has_ports(packets: PacketBatch | Cells) -> NDArray[np.bool_]:
+    """Whether the port columns of each packet or row hold ports, or ICMP type and code."""
     readable = packets.status == OK
     first: NDArray[np.bool_] = (packets.family != 0) & (packets.fragment_offset == 0)
     carried: NDArray[np.bool_] = readable & first & WITH_PORTS[packets.protocol]

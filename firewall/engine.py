@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from conntrack.fragments import MAX_HELD_BYTES, NOWHERE, Gathered, Reassembly
 from conntrack.keys import make_keys
-from conntrack.table import CLOCK, KEY, LATE, LIVE, USED, FlowTable, grown, new_table, room
+from conntrack.table import BEGUN, CLOCK, KEY, LATE, LIVE, USED, FlowTable, copied, grown, new_table, room
 from conntrack.timeouts import SETTINGS, SettingError, effective, settings
 from firewall.changes import Event, Phase, authorize, phases
 from firewall.choices import CHOICES, count_choices, told
@@ -135,7 +135,8 @@ class Firewall:
     def fork(self) -> "Firewall":
         """The same firewall; from here on each has a table of its own."""
         twin = copy(self)
-        twin._table = FlowTable._make(column.copy() for column in self._table)  # noqa: SLF001  (its own kind)
+        twin._table = copied(self._table)  # noqa: SLF001  (its own kind)
+        twin.places = copy(self.places)  # it counts
         for name in ("_reassembly", "timeline", "warnings", "_choices", "_seen"):
             setattr(twin, name, deepcopy(getattr(self, name)))
         return twin
@@ -288,8 +289,8 @@ class Firewall:
         if forgot and not any(row.kind == "table-limit" for row in self.warnings):
             text = f"the connection table is large; {forgot} connections that had timed out were forgotten"
             self.warnings.append(RuleWarning("table-limit", text))
-        used, records = int(self._table.counts[USED]), len(self._table.entries)
-        return used > room(records) - ROWS_A_PACKET - records // MOST_REHASHES
+        used, capacity = int(self._table.counts[USED]), len(self._table.slots)
+        return used > room(capacity) - ROWS_A_PACKET - capacity // MOST_REHASHES
 
     def replay(self, capture: Capture, threads: int = 1) -> Iterator[Judged]:
         """Every batch of a capture with its verdicts, in order; fragments have those of their datagrams.
@@ -365,7 +366,7 @@ class Firewall:
     def table(self) -> list[Connection]:
         """The live connections at the latest time seen, by interface and number."""
         now = self.clock
-        entries = self._table.entries[:-1]
+        entries = self.entries
         live = entries[(entries["use"] == LIVE) & (entries["expires"] > now)]
         return [self._read(entry) for entry in live[np.lexsort((live["flow"], live["eni"]))]]
 
@@ -377,7 +378,7 @@ class Firewall:
     @property
     def entries(self) -> NDArray[np.void]:
         """The table's records, dtype conntrack.table.ENTRY, those that timed out or were deleted too."""
-        return self._table.entries[:-1]
+        return self._table.entries[: int(self._table.counts[BEGUN])]
 
     @property
     def flow_counts(self) -> tuple[int, ...]:
@@ -391,7 +392,7 @@ class Firewall:
         """
         entry = self._table.entries[self._found]
         if (entry["use"], entry["eni"], entry["flow"]) != (LIVE, eni, flow):
-            entries = self._table.entries[:-1]
+            entries = self.entries
             found = np.flatnonzero((entries["use"] == LIVE) & (entries["eni"] == eni) & (entries["flow"] == flow))
             if not len(found):
                 return None

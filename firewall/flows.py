@@ -12,6 +12,7 @@ from firewall.rows import Judged
 from firewall.tally import count_flows
 
 FIRST_SIZE = 1024
+GROWTH = 8  # times as many: what is not used yet takes addresses, but no memory
 
 #: One record a flow; record 0 is not used. Times are ns since 1970, bytes are IP lengths.
 FLOW = np.dtype(
@@ -62,8 +63,8 @@ class Flows:
     def _reserve(self, size: int) -> None:
         have = len(self.table)
         if size > have:
-            larger = np.zeros(max(size, 2 * have), FLOW)
-            larger[:have] = self.table
+            larger = np.zeros(max(size, GROWTH * have), FLOW)
+            larger[:have].view(np.uint8)[:] = self.table.view(np.uint8)  # numpy copies records field by field
             self.table = larger
 
 

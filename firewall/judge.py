@@ -8,7 +8,7 @@ the sender denies never reaches the receiver. Only a NEW packet meets the rules
 import numpy as np
 from numpy.typing import NDArray
 
-from conntrack.keys import NO_SLOT, fetch_entry, peek
+from conntrack.keys import NO_SLOT, fetch_entry, fetch_slot, peek
 from conntrack.states import NO_STATE
 from conntrack.table import CLOCK, USED, FlowTable, Key, room
 from conntrack.timeouts import S_IP_CHECKSUM, Settings
@@ -37,7 +37,7 @@ from pcaps.wire import ICMPV6
 ROWS_A_PACKET = 2  # egress at the sender, ingress at the receiver
 STATEFUL, STATELESS, BORDER = 0, 1, 2  # the path with its table, rules alone, network ACLs alone
 BY_ADDRESS = -2  # an end that nothing but the packet's addresses tells
-AHEAD = 24  # packets whose entries are fetched before they are judged
+AHEAD = 16  # packets; so far before one is judged its entry is fetched, and its slot as far before that
 BROADCAST_V4 = 0xFFFF_FFFF_FFFF  # IPv4-mapped 255.255.255.255
 MULTICAST_V4 = 0xFFFF_E  # upper bits of IPv4-mapped 224.0.0.0/4
 MULTICAST_V6 = 0xFF  # upper bits of ff00::/8
@@ -108,7 +108,7 @@ def judge_through(
 @rare_kernel
 def note_entry(table: FlowTable, eni: int, p: Packet, settings: Settings, now: int, row: Row) -> None:
     """Name the connection of a packet that the tracker does not see."""
-    slot = peek(table.entries, eni, p, settings, now)
+    slot = peek(table, eni, p, settings, now)
     if slot != NO_SLOT:
         name_entry(row, table.entries[slot])
 
@@ -308,12 +308,13 @@ def judge_batch(
     addresses tell whose they are, see firewall.places. `out` has ROWS_A_PACKET rows a packet,
     `settings` a record an interface, at least one: timeouts differ, switches do not.
     """
-    most = room(len(table.entries)) - ROWS_A_PACKET
+    most = room(len(table.slots)) - ROWS_A_PACKET
     for index in range(start, len(packets)):
         if table.counts[USED] > most and not full:
             return index, filled
-        if index + AHEAD < len(packets):
-            fetch_entry(table.entries, keys[index + AHEAD])
+        if index + 2 * AHEAD < len(packets):
+            fetch_slot(table, keys[index + 2 * AHEAD])
+            fetch_entry(table, keys[index + AHEAD])
         p = packets[index]
         # Time stamps that go backwards never move the clock backwards.
         now = max(i64(p["time"]), i64(table.counts[CLOCK]))

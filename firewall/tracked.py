@@ -14,6 +14,7 @@ from conntrack.outcome import BAD_FLAGS, BAD_HEADER, EXPIRED, FRAGMENT, MID_STRE
 from conntrack.states import ESTABLISHED, INVALID, NEW, RELATED, UNTRACKED
 from conntrack.table import (
     AUTO_TRACKED,
+    BEGUN,
     GONE,
     LATE,
     LIVE,
@@ -88,7 +89,7 @@ def admit(
         return NO_SLOT, reason
     early_drop = i64(settings["switches"][S_EARLY_DROP]) != 0  # room was made before
     full = not early_drop and not has_room(table, i64(settings["switches"][N_MAX]), now)
-    if full or table.counts[USED] >= room(len(entries)):
+    if full or table.counts[USED] >= room(len(table.slots)):
         return NO_SLOT, verdict.TABLE_FULL
     # The later packets of an undecidable flow are as undecidable as its first.
     undecided = rule <= UNKNOWN_PEER
@@ -142,7 +143,7 @@ def left_untracked(
         return NO_SLOT
     family, protocol = i64(p["family"]), i64(p["protocol"])
     rule = untracked_rule(policy, eni, direction, family, protocol, service_number(p), peer_hi, peer_lo)
-    if rule == NO_RULE or table.counts[USED] >= room(len(table.entries)):
+    if rule == NO_RULE or table.counts[USED] >= room(len(table.slots)):
         return NO_SLOT
     remember_untracked(table.entries[len(table.entries) - 1], settings, now)
     return confirm(table, rule, NOT_TRACKED)
@@ -211,8 +212,8 @@ def change_tracking(policy: Policy, table: FlowTable, settings: NDArray[np.void]
     (UDP): its next packet is decided anew. TCP's is with its next SYN, since AWS interrupts the old one.
     """
     found = 0
-    for slot in range(len(table.entries) - 1):
-        entry = table.entries[slot]
+    for number in range(i64(table.counts[BEGUN])):
+        entry = table.entries[number]
         status = i64(entry["status"])
         if i64(entry["use"]) != LIVE or i64(entry["expires"]) <= now or status & (RELEASED | WIDENED):
             continue

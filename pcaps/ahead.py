@@ -1,4 +1,4 @@
-"""Reading ahead: a second thread reads and decodes while the first judges what was read.
+"""Working ahead: a thread reads and decodes, or judges, while another works on what it made.
 
 Kernels let go of Python's lock, so the two run side by side. The order of batches, and so every result, is the
 same as without it.
@@ -18,9 +18,13 @@ DEPTH = 4  # items that may wait; more would not stay in the processor's cache
 
 
 def batches_of(capture: "Capture", threads: int) -> "Iterator[PacketBatch]":
-    """The batches of a capture, read ahead where there are two threads, and no pipe that may wait for ever."""
-    batches = capture.batches()
-    return read_ahead(batches) if threads > 1 and capture.bytes_total is not None else batches
+    """The batches of a capture, read ahead where that helps."""
+    return ahead(capture.batches(), capture, threads)
+
+
+def ahead(items: Iterator[T], capture: "Capture", threads: int) -> Iterator[T]:
+    """The same items, made ahead where there are two threads, and no pipe that may wait for ever."""
+    return read_ahead(items) if threads > 1 and capture.bytes_total is not None else items
 
 
 def read_ahead(items: Iterator[T]) -> Iterator[T]:
@@ -41,7 +45,7 @@ def read_ahead(items: Iterator[T]) -> Iterator[T]:
         else:
             ready.put(None)
 
-    reader = threading.Thread(target=read, name="reader", daemon=True)
+    reader = threading.Thread(target=read, name="ahead", daemon=True)
     reader.start()
     try:
         while (found := ready.get()) is not None:

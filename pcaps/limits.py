@@ -160,7 +160,7 @@ LIMITS = (
     Limit(
         "conntrack.table.MAX_CAPACITY",
         "slots of the connection table",
-        "1 GiB of memory; nf_conntrack_max and an interface's allowance are lower",
+        "960 MiB of memory; nf_conntrack_max and an interface's allowance are lower",
         "reason table-full",
     ),
     Limit(

@@ -6,7 +6,7 @@ from there every header names the next one, until IP or something else stands th
 
 from typing import NamedTuple
 
-from pcaps.accelerate import entry_kernel, kernel
+from pcaps.accelerate import kernel, rare_kernel
 from pcaps.link_cooked import (
     LINUX_SLL,
     LINUX_SLL2,
@@ -237,7 +237,7 @@ def rare_header(data: Bytes, at: int, end: int, header: int) -> tuple[int, int, 
     return NO_IP, at, end
 
 
-@entry_kernel
+@rare_kernel
 def follow_headers(data: Bytes, start: int, end: int, link: int) -> tuple[int, int, int]:
     """As network_layer, for any frame: a real call, so that what is rare stays out of the common path."""
     header, at, end = first_header(data, start, end, link)

@@ -82,7 +82,7 @@ CRAFT = click.option(
 THREADS = click.option(
     "--threads",
     type=click.IntRange(min=1),
-    help="1: read and judge in turns; 2 and more: one thread reads ahead of the one that judges. Results are the"
+    help="1: read, judge and count in turns; 2 and more: at the same time, each ahead of the next. Results are the"
     " same. Default: as many as there are cores.",
 )
 JSON = click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")

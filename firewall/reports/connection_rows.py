@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING
 
 from firewall.columns import Column
 from firewall.reports.connection_columns import CONNECTION_COLUMNS, TIMES, all_connections, connection_columns
+from firewall.reports.parquet import frame_of
 from firewall.reports.result import Result
-from firewall.reports.rows import csv_format, json_lines_format, series, text_lines
+from firewall.reports.rows import csv_format, json_lines_format, text_lines
 
 if TYPE_CHECKING:
     import polars as pl
@@ -29,5 +30,4 @@ def write_connections(result: Result, path: Path, suffix: str) -> int:
 def _frame(columns: dict[str, Column]) -> "pl.DataFrame":
     import polars as pl
 
-    frame = pl.DataFrame({name: series(column) for name, column in columns.items()})
-    return frame.with_columns(pl.col(name).cast(pl.Datetime("ns")) for name in TIMES)
+    return frame_of(columns).with_columns(pl.col(name).cast(pl.Datetime("ns")) for name in TIMES)

@@ -12,13 +12,13 @@ from firewall.flows import largest
 from firewall.interfaces import busiest_text, unattached_groups
 from firewall.labels import Labels, address_text, counted, encodable, flow_text
 from firewall.model import TCP, NetworkAclEntry, NetworkInterface, Rule
-from firewall.reports.details import Details
 from firewall.summary import Summary
 from firewall.timeline import Applied
 from firewall.verdict import DIRECTIONS, REASON_WORDS
 
 if TYPE_CHECKING:
     from firewall.engine import Firewall
+    from firewall.reports.details import Details
     from pcaps.capture import Capture
 
 MOST_GROUPS = 5  # named in a warning
@@ -104,7 +104,7 @@ class Result:
     packets_read: int
     filtered_out: int
     summary: Summary
-    details: Details | None = None  # of `eniwall report` alone
+    details: "Details | None" = None  # of `eniwall report` alone
 
     @property
     def changed_settings(self) -> dict[str, int | str]:
@@ -258,8 +258,10 @@ def _rule_warnings(firewall: "Firewall", summary: Summary) -> Iterator[str]:
         if eni.interface_id not in firewall.files_interfaces:
             yield from _made_by_hand(eni, firewall)
     judged = int(summary.by_interface[1:].sum())
-    if summary.first_packets is not None and not judged and not any(w.kind == "eni-unseen" for w in firewall.warnings):
-        yield f"no packet goes to or from an interface of the rules; {busiest_text(summary.first_packets)}"
+    if not judged and not any(w.kind == "eni-unseen" for w in firewall.warnings):
+        first = summary.first_packets
+        if first is not None:
+            yield f"no packet goes to or from an interface of the rules; {busiest_text(first)}"
     for warning in firewall.warnings:
         if warning.kind != "eni-unseen":
             yield str(warning)

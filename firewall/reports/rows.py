@@ -9,26 +9,22 @@ nanosecond timestamp in UTC; it needs the extra `parquet`.
 
 import json
 import shlex
-import shutil
 import sys
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, NamedTuple, Protocol
+from typing import IO, NamedTuple, Protocol
 
 import numpy as np
 
 from firewall.columns import COLUMNS, Column, Words, row_columns
 from firewall.errors import UsageError
 from firewall.files import check_writable, whole_file
-from firewall.labels import Labels
+from firewall.labels import Labels, printable
 from firewall.rows import Judged
 
-if TYPE_CHECKING:
-    import polars as pl
-
-PART_ROWS = 1 << 19  # rows held before a part of a Parquet file is written
+MANY_ROWS = 1_000_000  # of text: some five seconds of writing
+SLOW = "text is slow to write: .parquet takes a fraction of the time and of the room"
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet would run
 
 
@@ -90,101 +86,49 @@ def _text_cells(column: Column, form: TextFormat) -> Sequence[object]:
 
 
 class TextRows:
-    """Rows as lines of text."""
+    """Rows as lines of text; `name` is the file's, as it was given."""
 
-    def __init__(self, file: IO[str], labels: Labels, form: TextFormat) -> None:
+    def __init__(self, file: IO[str], labels: Labels, form: TextFormat, name: str) -> None:
         self._file = file
         self._labels = labels
         self._format = form
+        self._name = name
+        self._rows = 0
         file.write(form.header)
 
     def write(self, judged: Judged) -> None:
-        """Append the rows of one batch."""
+        """Append the rows of one batch; say once, on standard error, that many rows take long this way."""
+        before = self._rows
+        self._rows += judged.verdicts.rows
+        if before <= MANY_ROWS < self._rows:
+            sys.stderr.write(f"eniwall: {self._name}: {MANY_ROWS:,} rows, and more come; {SLOW}\n")
         self._file.write(text_lines(row_columns(judged, self._labels).values(), self._format))
-
-
-# --- Parquet -----------------------------------------------------------------------------------------
-class ParquetRows:
-    """Rows as parts in a folder, joined into one file at the end: memory holds one part."""
-
-    def __init__(self, folder: Path, labels: Labels) -> None:
-        self._folder = folder
-        self._labels = labels
-        self._frames: list[pl.DataFrame] = []
-        self._held = 0
-        self._parts: list[Path] = []
-
-    def write(self, judged: Judged) -> None:
-        """Append the rows of one batch."""
-        self._frames.append(_frame(judged, self._labels))
-        self._held += judged.verdicts.rows
-        if self._held >= PART_ROWS:
-            self._write_part()
-
-    def finish(self, path: Path) -> None:
-        """Write the whole file."""
-        import polars as pl
-
-        if self._frames or not self._parts:
-            self._write_part()
-        if len(self._parts) == 1:
-            self._parts[0].replace(path)
-        else:
-            pl.scan_parquet(self._parts).sink_parquet(path)
-
-    def _write_part(self) -> None:
-        import polars as pl
-
-        from firewall.summary import no_rows
-
-        frames = self._frames or [_frame(no_rows(), self._labels)]
-        part = self._folder / f"{len(self._parts):06}.parquet"
-        pl.concat(frames).write_parquet(part)
-        self._parts.append(part)
-        self._frames, self._held = [], 0
-
-
-def _frame(judged: Judged, labels: Labels) -> "pl.DataFrame":
-    import polars as pl
-
-    columns = {name: series(column) for name, column in row_columns(judged, labels).items()}
-    return pl.DataFrame(columns).with_columns(pl.col("time").cast(pl.Datetime("ns")))
-
-
-def series(column: Column) -> "pl.Series":
-    """A column for polars; null where a cell is empty."""
-    import polars as pl
-
-    if isinstance(column, Words):
-        return pl.Series(column.words, dtype=pl.String).gather(column.codes)
-    values = pl.Series(column.values, dtype=pl.Int64)
-    if column.present is None:
-        return values
-    return values.set(pl.Series(~column.present), None)
 
 
 # --- files -------------------------------------------------------------------------------------------
 @contextmanager
-def _csv(path: Path, labels: Labels) -> Iterator[RowWriter]:
+def _csv(path: Path, labels: Labels, name: str) -> Iterator[RowWriter]:
     with path.open("w", encoding="utf-8", newline="") as file:
-        yield TextRows(file, labels, CSV)
+        yield TextRows(file, labels, CSV, name)
 
 
 @contextmanager
-def _json_lines(path: Path, labels: Labels) -> Iterator[RowWriter]:
+def _json_lines(path: Path, labels: Labels, name: str) -> Iterator[RowWriter]:
     with path.open("w", encoding="utf-8", newline="") as file:
-        yield TextRows(file, labels, JSON_LINES)
+        yield TextRows(file, labels, JSON_LINES, name)
 
 
 @contextmanager
-def _parquet(path: Path, labels: Labels) -> Iterator[RowWriter]:
-    folder = Path(tempfile.mkdtemp(dir=path.parent, prefix=path.name))
+def _parquet(path: Path, labels: Labels, _name: str) -> Iterator[RowWriter]:
+    from firewall.reports.parquet import ParquetRows
+
+    writer = ParquetRows(path, labels)
     try:
-        writer = ParquetRows(folder, labels)
         yield writer
-        writer.finish(path)
-    finally:
-        shutil.rmtree(folder)
+    except BaseException:
+        writer.abandon()
+        raise
+    writer.close()
 
 
 FORMATS = {".csv": _csv, ".jsonl": _json_lines, ".parquet": _parquet}
@@ -214,5 +158,5 @@ def open_rows(path: str, labels: Labels) -> Iterator[RowWriter]:
     UsageError for an ending that is not known, EniwallError where the file cannot be written.
     """
     check_row_file(path)
-    with whole_file(path) as part, FORMATS[Path(path).suffix.lower()](part, labels) as writer:
+    with whole_file(path) as part, FORMATS[Path(path).suffix.lower()](part, labels, printable(path)) as writer:
         yield writer

@@ -1,13 +1,17 @@
 """What `eniwall report` prints on the terminal beside the report of a replay: few lines, the page has the rest."""
 
+from typing import TYPE_CHECKING
+
 from firewall.labels import rule_text
-from firewall.reports.details import Details
 from firewall.reports.page import Column, Page, number
+
+if TYPE_CHECKING:
+    from firewall.reports.details import Details
 
 MOST_SERVICES = 10
 
 
-def details_sections(page: Page, details: Details) -> None:
+def details_sections(page: Page, details: "Details") -> None:
     """Denied services with their nearest rules, rules that others cover, lints, and the inputs."""
     _services(page, details)
     if details.covered:
@@ -23,7 +27,7 @@ def details_sections(page: Page, details: Details) -> None:
     )
 
 
-def _services(page: Page, details: Details) -> None:
+def _services(page: Page, details: "Details") -> None:
     top = details.denied_services
     shown = top.items[:MOST_SERVICES]
     if not shown:

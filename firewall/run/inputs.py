@@ -17,6 +17,7 @@ from firewall.progress import watched
 from firewall.reports.rows import RowWriter
 from firewall.sources.events import load_events
 from firewall.summary import Summary
+from pcaps.ahead import ahead
 from pcaps.capture import crafted_capture, open_capture
 
 if TYPE_CHECKING:
@@ -123,8 +124,12 @@ def _edited(change: Change, edit: Change, rule_set: RuleSet) -> RuleSet:
 def judge_all(
     firewall: Firewall, capture: "Capture", summary: Summary, writers: Sequence[RowWriter], threads: int
 ) -> None:
-    """Judge every packet of a capture, count the rows and give them to the writers."""
-    with closing(watched(firewall.replay(capture, threads), capture)) as replayed:
+    """Judge every packet of a capture, count the rows and give them to the writers.
+
+    With two `threads` one judges while the rows of the batches before are counted and written.
+    """
+    judging = ahead(firewall.replay(capture, threads), capture, threads)
+    with closing(watched(judging, capture)) as replayed:
         for judged in replayed:
             summary.add(judged)
             for writer in writers:

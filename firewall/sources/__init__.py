@@ -1,11 +1,12 @@
 """Rule files of every format become one RuleSet; the format is told by content, never by file name."""
 
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
 from firewall.model import RuleSet
-from firewall.sources import aws_cli, cloudformation, native, terraform
+from firewall.sources import native
 from firewall.sources.draft import Draft
 from firewall.sources.findings import Findings
 from firewall.sources.folders import rule_files
@@ -23,13 +24,21 @@ class Format(NamedTuple):
     build: Callable[[Node, Draft], None]
 
 
-FORMATS = (
-    Format(native.TOP_KEYS.__contains__, native.declare, native.build),
-    Format(aws_cli.knows, aws_cli.declare, aws_cli.build),
-    Format(cloudformation.TOP_KEYS.__contains__, cloudformation.declare, cloudformation.build),
-    Format(terraform.TOP_KEYS.__contains__, terraform.declare, terraform.build),
-)
-_KNOWN_KEYS = (*native.TOP_KEYS, *aws_cli.TOP_KEYS)
+NATIVE = Format(native.TOP_KEYS.__contains__, native.declare, native.build)
+
+
+@cache
+def formats() -> tuple[Format, ...]:
+    """Every format. The others' thirty modules are imported for a file that is not native alone."""
+    from firewall.sources import aws_cli, cloudformation, terraform
+
+    return (
+        NATIVE,
+        Format(aws_cli.knows, aws_cli.declare, aws_cli.build),
+        Format(cloudformation.TOP_KEYS.__contains__, cloudformation.declare, cloudformation.build),
+        Format(terraform.TOP_KEYS.__contains__, terraform.declare, terraform.build),
+    )
+
 
 # Files that people may well give, and what to give instead.
 NOT_READ = {
@@ -45,7 +54,9 @@ NOT_READ = {
 
 def _unknown(key: str) -> str:
     """What a file that is told by none of its keys may be."""
-    near = suggestion(key, _KNOWN_KEYS)
+    from firewall.sources import aws_cli
+
+    near = suggestion(key, (*native.TOP_KEYS, *aws_cli.TOP_KEYS))
     if near.startswith("did you mean"):
         return f"unknown key {quoted(key)}: {near}"
     return f"unknown key {quoted(key)}: no rule file that eniwall reads (docs/rules.md lists them), leave it out"
@@ -82,7 +93,9 @@ def _format(root: Node, findings: Findings) -> Format | None:
     if not isinstance(root.value, dict):
         findings.error(root, "a rule file is a mapping: write security_groups: and the groups below it")
         return None
-    found = [source for source in FORMATS if any(source.knows(key) for key in root.value)]
+    if root.value and all(map(NATIVE.knows, root.value)):
+        return NATIVE
+    found = [source for source in formats() if any(source.knows(key) for key in root.value)]
     if len(found) == 1:
         return found[0]
     for key in root.value:

@@ -116,7 +116,7 @@ def _clear(kernel: Callable[[Operation], Operation]) -> Operation:
 
 
 def _prefetch() -> Operation:
-    """All lines of a record; where there is none, nothing happens."""
+    """All lines of a record, or the one of a number; where there is none, nothing happens."""
     from llvmlite import ir
     from numba.core import cgutils, types
     from numba.extending import intrinsic
@@ -125,7 +125,7 @@ def _prefetch() -> Operation:
         record, number = _address(context, builder, signature, args), ir.IntType(32)
         kind = ir.FunctionType(ir.VoidType(), [record.type, number, number, number])
         wanted = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
-        for line in range(0, signature.args[0].dtype.size, CACHE_LINE):
+        for line in range(0, getattr(signature.args[0].dtype, "size", CACHE_LINE), CACHE_LINE):
             start = builder.gep(record, [ir.IntType(64)(line)])
             builder.call(wanted, [start, number(0), number(3), number(1)])  # to read, keep it near, data
         return context.get_dummy_value()

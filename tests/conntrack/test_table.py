@@ -4,9 +4,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from conntrack import table as table_module
 from conntrack.keys import make_keys
-from conntrack.table import KEY
+from conntrack.table import BEGUN, CLOCK, KEY, SPARE, USED, FlowTable, copied, find_entry, grown, new_table, room
 from conntrack.timeouts import SETTINGS, effective, settings
+from conntrack.track import confirm
+from pcaps import accelerate
 from pcaps.batch import IPV4_PREFIX, NOT_A_FRAGMENT, PACKET
 from pcaps.wire import TCP
 
@@ -47,3 +50,81 @@ def test_an_answer_has_the_hash_of_its_question() -> None:
         for part in ("hi", "lo", "port"):
             back[f"{end}_{part}"] = there[f"{other}_{part}"]
     assert np.array_equal(hashes(there), hashes(back))
+
+
+# --- entries and slots ---------------------------------------------------------------------------------
+MINUTE = 60 * 10**9  # ns
+
+
+@pytest.fixture
+def interpreted() -> None:
+    """Kernels that only kernels call cannot be called from a test where they are compiled."""
+    if accelerate.engine() == "compiled":
+        pytest.skip("these kernels are called from Python")
+
+
+def keys_of(count: int) -> NDArray[np.void]:
+    keys = np.zeros(count, KEY)
+    make_keys(scan(1024)[:count], keys, LINUX)
+    return keys
+
+
+def opened(table: FlowTable, keys: NDArray[np.void], expires: int) -> tuple[FlowTable, list[int]]:
+    """The table with a connection for each key, and their numbers."""
+    numbers = []
+    for key in keys:
+        if int(table.counts[USED]) >= room(len(table.slots)):
+            table = grown(table).table
+        candidate = table.entries[len(table.entries) - 1]
+        for name in ("a_hi", "a_lo", "b_hi", "b_lo", "a_port", "b_port", "protocol", "family"):
+            candidate[name] = key[name]
+        candidate["status"], candidate["expires"] = 0, expires
+        numbers.append(confirm(table, 0, 0))
+    return table, numbers
+
+
+def found(table: FlowTable, keys: NDArray[np.void]) -> list[int]:
+    return [find_entry(table, key, int(key["hash"]), 0) for key in keys]
+
+
+@pytest.mark.usefixtures("interpreted")
+def test_an_entry_keeps_its_number_while_the_table_grows() -> None:
+    keys = keys_of(3000)
+    table, numbers = opened(new_table(1), keys, MINUTE)
+    assert numbers == list(range(3000))
+    assert (len(table.slots), int(table.counts[USED])) == (16384, 3000)
+    assert found(table, keys) == numbers
+    assert table.entries["flow"][:3000].tolist() == list(range(1, 3001))
+
+
+@pytest.mark.usefixtures("interpreted")
+def test_a_key_that_is_not_held_finds_the_candidate_which_is_free() -> None:
+    keys = keys_of(20)
+    table, _ = opened(new_table(1), keys[:10], MINUTE)
+    assert found(table, keys[10:]) == [len(table.entries) - 1] * 10
+    assert table.entries["use"][-1] == table_module.FREE
+
+
+@pytest.mark.usefixtures("interpreted")
+def test_places_of_forgotten_entries_are_used_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(table_module, "REMEMBERING_CAPACITY", 64)
+    keys = keys_of(64)
+    table, first = opened(new_table(1, 64), keys[:32], MINUTE)
+    table.counts[CLOCK] = 2 * MINUTE
+    growth = grown(table)
+    assert (growth.forgot, len(growth.table.slots), int(growth.table.counts[USED])) == (32, 64, 0)
+    table, second = opened(growth.table, keys[32:], 3 * MINUTE)
+    assert sorted(second) == sorted(first)
+    assert (int(table.counts[BEGUN]), int(table.counts[SPARE])) == (32, 0)
+    assert found(table, keys[32:]) == second
+    assert found(table, keys[:32]) == [len(table.entries) - 1] * 32
+
+
+@pytest.mark.usefixtures("interpreted")
+def test_a_copied_table_goes_its_own_way() -> None:
+    keys = keys_of(40)
+    table, numbers = opened(new_table(1), keys[:20], MINUTE)
+    twin, _ = opened(copied(table), keys[20:], MINUTE)
+    assert found(twin, keys) == list(range(40))
+    assert found(table, keys) == [*numbers, *[len(table.entries) - 1] * 20]
+    assert (int(table.counts[BEGUN]), int(twin.counts[BEGUN])) == (20, 40)

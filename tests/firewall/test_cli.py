@@ -6,6 +6,7 @@ import json
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,6 +16,7 @@ import pytest
 
 from firewall import cli
 from firewall.reports.compare_rules import rules_yaml
+from pcaps import ahead
 
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLES = ROOT / "pcaps" / "samples"
@@ -68,6 +70,36 @@ def csv_rows(path: Path) -> list[dict[str, Any]]:
 
 
 # --- replay ----------------------------------------------------------------------------------------
+def test_threads_change_nothing_that_is_told_or_written(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[str] = []
+    read_ahead = ahead.read_ahead
+
+    def noted(items: Any) -> Any:
+        started.append("a thread")
+        return read_ahead(items)
+
+    monkeypatch.setattr(ahead, "read_ahead", noted)
+    told = {}
+    for threads in ("1", "2"):
+        rows = tmp_path / f"{threads}.csv"
+        done = web(run, "--threads", threads, "-o", rows)
+        told[threads] = done.out, rows.read_text()
+        assert len(started) == (0 if threads == "1" else 2)  # one reads, one judges; this one counts and writes
+    assert told["1"] == told["2"]
+
+
+def test_a_fault_in_the_thread_that_judges_is_raised_where_rows_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    def faulty(*_words: object) -> None:
+        raise ZeroDivisionError("in the engine")
+
+    monkeypatch.setattr("firewall.engine.Firewall._judge_part", faulty)
+    with pytest.raises(ZeroDivisionError, match="in the engine"):
+        cli.main(["replay", WEB, "--rules", WEB_RULES, "--threads", "2"])
+    assert [thread.name for thread in threading.enumerate() if thread.name == "ahead"] == []
+
+
 def test_every_output_tells_the_same_counts(run: Run, tmp_path: Path) -> None:
     files = {ending: tmp_path / f"rows.{ending}" for ending in ("csv", "jsonl", "parquet")}
     words = [word for path in files.values() for word in ("-o", str(path))]

@@ -55,6 +55,23 @@ def test_an_engine_that_does_not_exist_is_told() -> None:
     assert done.stderr.startswith("eniwall: ENIWALL_ENGINE='quick': write one of compiled, interpreted")
 
 
+def test_a_replay_loads_nothing_that_it_does_not_need() -> None:
+    program = (
+        "import atexit, sys\n"
+        "atexit.register(lambda: print('loaded', *sorted(sys.modules), file=sys.stderr))\n"
+        f"sys.argv = ['eniwall', 'replay', {WEB!r}, '--rules', {WEB_RULES!r}]\n"
+        "from firewall.cli import main\n"
+        "main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    loaded = done.stderr.split()
+    assert {"firewall.sources.native", "firewall.reports.terminal"} <= set(loaded)
+    others = {f"firewall.sources.{name}" for name in ("aws_cli", "cloudformation", "terraform", "account")}
+    pages = {"firewall.reports.details", "firewall.reports.html_report", "firewall.explain"}
+    packages = {"scapy", "polars", "pydantic", "jinja2", "boto3", "pcapy"}
+    assert (others | pages | packages).intersection(loaded) == set()
+
+
 def capture_of(path: Path, size: int, *, packed: bool = False) -> str:
     path.write_bytes(gzip.compress(b"\0" * size) if packed else b"\0" * size)
     return str(path)

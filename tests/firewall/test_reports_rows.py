@@ -3,21 +3,25 @@
 import csv
 import io
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
 
-from firewall.columns import COLUMNS, row_cells
+from firewall.columns import COLUMNS, cell_columns, row_cells
 from firewall.errors import UsageError
 from firewall.labels import Labels, encodable
+from firewall.reports import parquet
 from firewall.reports import rows as row_files
 from firewall.reports.rows import csv_word, open_rows
 from firewall.rows import Judged
 from tests.firewall.batches import LABELS, SECOND, SERVER, START, answer, batch, exchange, packet
 
 Cells = dict[str, Any]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def written(path: Path, *batches: Judged, labels: Labels = LABELS) -> str:
@@ -85,10 +89,58 @@ def test_formats_agree(ending: str, tmp_path: Path) -> None:
 
 
 def test_a_parquet_file_of_several_parts_keeps_the_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(row_files, "PART_ROWS", 2)
+    monkeypatch.setattr(parquet, "PART_ROWS", 2)
     written(tmp_path / "rows.parquet", *(batch((packet(), answer("rule")), first=frame) for frame in range(1, 8)))
     assert pl.read_parquet(tmp_path / "rows.parquet")["packet"].to_list() == list(range(1, 8))
     assert list(tmp_path.iterdir()) == [tmp_path / "rows.parquet"]
+
+
+def test_many_rows_of_text_are_told_once_to_be_slow(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(row_files, "MANY_ROWS", 11)
+    few, many = [exchange()] * 2, [exchange()] * 5
+    written(tmp_path / "few.csv", *few)
+    written(tmp_path / "rows.parquet", *many)
+    assert capsys.readouterr().err == ""
+    written(tmp_path / "many.csv", *many)
+    assert capsys.readouterr().err == (
+        f"eniwall: {tmp_path}/many.csv: 11 rows, and more come; "
+        "text is slow to write: .parquet takes a fraction of the time and of the room\n"
+    )
+
+
+def test_a_part_that_cannot_be_written_is_told_and_leaves_no_file(tmp_path: Path) -> None:
+    path = tmp_path / "rows.parquet"
+    program = (
+        "import resource, signal, sys\n"
+        "from firewall.errors import EniwallError\n"
+        "from tests.firewall.test_reports_rows import written, exchange\n"
+        "from pathlib import Path\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))\n"
+        "try:\n    written(Path(sys.argv[1]), exchange())\n"
+        "except EniwallError as error:\n    print(error)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(path)], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.startswith(f"{path}: cannot be written: ")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_fault_in_making_columns_is_told_as_what_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sound = cell_columns
+
+    def faulty(cells: Any, *rest: Any) -> Any:
+        if len(cells.frame):
+            raise ZeroDivisionError("no such column")
+        return sound(cells, *rest)
+
+    monkeypatch.setattr(parquet, "cell_columns", faulty)
+    with pytest.raises(ZeroDivisionError, match="no such column"):
+        written(tmp_path / "rows.parquet", exchange())
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("ending", [".csv", ".jsonl", ".parquet"])
