@@ -138,7 +138,7 @@ def test_few_firewalls_are_kept_of_a_table_that_is_large(monkeypatch: pytest.Mon
     monkeypatch.setitem(tracks.EVERY, "interpreted", 2)
     monkeypatch.setitem(tracks.EVERY, "compiled", 2)
     full = [sample_steps("web-http").detail(n) for n in (1, 20, 56)]
-    monkeypatch.setattr(tracks, "MOST_KEPT", 1 << 20)  # seven empty tables
+    monkeypatch.setattr(tracks, "MOST_KEPT", 1 << 10)  # eight entries
     steps = sample_steps("web-http")
     assert 2 <= len(steps._track.kept) <= 8  # noqa: SLF001  (what is kept shows nowhere else)
     assert [steps.detail(n) for n in (1, 20, 56)] == full
