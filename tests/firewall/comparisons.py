@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from firewall.lessons.packets import GAP
 from firewall.reports.compare_result import ComparedResult
 from firewall.run.compare import run_compare
 from firewall.run.inputs import Inputs
 from pcaps.capture import FrameCapture
 from pcaps.craft import packets_to_frames
 from pcaps.frame import Frame
-from tests.firewall.labs import GAP, NS
+from tests.firewall.labs import NS
 
 if TYPE_CHECKING:
     from firewall.engine import Firewall
