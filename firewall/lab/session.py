@@ -1,0 +1,94 @@
+"""One opened scene or capture: its rules as they stand in the editor, judged into steps."""
+
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+from firewall.errors import EniwallError, UsageError
+from firewall.interfaces import busiest_text
+from firewall.lab.bounds import FIRST_ROWS
+from firewall.lab.material import Firewalls, LessonScene, Material
+from firewall.lab.problems import Problem, problems_of
+from firewall.steps import Steps
+
+RULES_FILE = "rules.yaml"
+NO_INTERFACE = (
+    "no interface is known: write interfaces: {{my-interface: {{addresses: [ADDRESS], security_groups: [GROUP]}}}};"
+    " {busiest}"
+)
+
+
+class Session:
+    """The steps of one material under the newest rules that could be used, and which verdicts those changed.
+
+    One request at a time works on it: the others wait.
+    """
+
+    def __init__(self, folder: Path, material: Material) -> None:
+        """`folder` is the session's own; its name is the session's."""
+        self.name = folder.name
+        self._material = material
+        self._file = folder / RULES_FILE
+        self._lock = Lock()
+        self._text = ""
+        self._first: Steps | None = None  # under the first rules that could be used
+        self._steps: Steps | None = None
+
+    def opened(self) -> dict[str, Any]:
+        """Judge the first rules: {"id", "rules": text} and what `judged` says. Raises CaptureError, CraftError."""
+        text = self._material.rules
+        return {"id": self.name, "rules": text, **self.judged(text)}
+
+    def now(self) -> dict[str, Any]:
+        """The same with the rules as they are by now: for a page that is loaded again."""
+        return {"id": self.name, "rules": self._text, **self.judged(self._text)}
+
+    def judged(self, text: str) -> dict[str, Any]:
+        """Judge other rules: {"scene", "changed": steps, "rows": the first}, or {"errors"} and nothing changes.
+
+        `changed` names the steps that say something else than they did under the first rules.
+        """
+        with self._lock:
+            self._text = text
+            self._file.write_text(text, encoding="utf-8")
+            try:
+                steps = self._judge(self._material.firewalls(self._file))
+            except EniwallError as error:
+                return {"errors": [problem._asdict() for problem in problems_of(error, self._file)]}
+            self._steps, self._first = steps, self._first or steps
+            return {
+                "scene": steps.scene(),
+                "changed": steps.changed_since(self._first),
+                "rows": steps.rows(1, FIRST_ROWS),
+            }
+
+    def _judge(self, firewalls: Firewalls) -> Steps:
+        first = next(iter(firewalls.values()))
+        with self._material.capture(first) as capture:
+            if not first.interfaces:
+                packets = next(iter(capture.batches()), None)
+                raise UsageError(NO_INTERFACE.format(busiest="" if packets is None else busiest_text(packets)))
+            return Steps.of(capture, firewalls, title=self._material.title, hosts=self._material.hosts)
+
+    def rows(self, start: int, count: int) -> list[dict[str, Any]]:
+        """See Steps.rows."""
+        with self._lock:
+            return [] if self._steps is None else self._steps.rows(start, count)
+
+    def detail(self, step: int) -> dict[str, Any]:
+        """See Steps.detail. Raises UsageError."""
+        with self._lock:
+            if self._steps is None:
+                raise UsageError("the rules have errors: there are no steps yet")
+            return self._steps.detail(step)
+
+    def graded(self, text: str) -> dict[str, Any]:
+        """Rules marked by the lesson's task (Grade.as_object), or {"errors"}. Raises UsageError without a task."""
+        if not isinstance(self._material, LessonScene):
+            raise UsageError("only lessons have tasks")
+        with self._lock:
+            self._file.write_text(text, encoding="utf-8")
+            try:
+                return self._material.graded(self._file)
+            except EniwallError as error:
+                return {"errors": [problem._asdict() for problem in problems_of(error, self._file)]}
