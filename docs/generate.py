@@ -30,8 +30,6 @@ from conntrack.timeouts import NUMBERS, STATE_TIMEOUTS, SWITCHES, TIMEOUTS
 from docs.markdown import HERE, fill, table
 from docs.report_schema import schema_text as report_schema_text
 from docs.rules_schema import schema_text
-from docs.state_graph import ARROW_MEANINGS, mermaid, state_graph
-from docs.state_svg import state_svg
 from firewall.exempt import EXEMPTIONS
 from firewall.flowlog.fields import FIELDS
 from firewall.flowlog.guesses import GUESSES
@@ -40,6 +38,8 @@ from firewall.labels import protocol_word
 from firewall.lint import LINTS
 from firewall.lint_tables import MANAGEMENT_PORTS
 from firewall.quotas import AWS_WEIGHTS, QUOTAS, WEIGHTS_PAGE
+from firewall.steps.state_graph import ARROW_MEANINGS, mermaid, state_graph
+from firewall.steps.state_svg import state_svg
 from firewall.verdict import REASONS, VERDICTS
 from pcaps.link import LINK_TYPES, NESTED
 from pcaps.sctp_header import CHUNKS

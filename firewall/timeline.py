@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Iterator, Sequence
+from copy import copy
 from typing import NamedTuple
 
 import numpy as np
@@ -29,6 +30,13 @@ class Timeline:
         self._coming = deque(phases)
         self._first_time: int | None = None
         self.applied: list[Applied] = []
+
+    def __deepcopy__(self, _: object) -> "Timeline":
+        """A timeline that goes on by itself; phases never change, so both hold the same ones."""
+        twin = copy(self)
+        twin._coming = self._coming.copy()  # noqa: SLF001  (its own kind)
+        twin.applied = self.applied.copy()
+        return twin
 
     @property
     def never(self) -> list[str]:

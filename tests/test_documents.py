@@ -9,8 +9,8 @@ from conntrack.tcp import CLASS_ACK, CLASS_FIN, CLASS_SYN, NONE, ORIGINAL, REPLY
 from conntrack.timeouts import NUMBERS, SWITCHES, TIMEOUTS
 from docs.generate import documents, plain, seconds
 from docs.markdown import HERE, fill, table
-from docs.state_graph import Graph, longest_path, mermaid, state_graph
-from docs.state_svg import layout, state_svg
+from firewall.steps.state_graph import Graph, longest_path, mermaid, state_graph
+from firewall.steps.state_svg import layout, state_svg
 from firewall.verdict import REASON_WORDS
 
 # Nothing here depends on how kernels run.

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
+from copy import copy
 from typing import Any
 
 from conntrack.states import CT_STATES
@@ -97,35 +98,70 @@ class Explainer:
         self.histories.add(judged)
         self.refused.add(judged)
 
+    def at(self, firewall: Firewall, histories: Histories, refused: Refused) -> "Explainer":
+        """The same for a fork of its firewall, with what is known of the packets before that one's next."""
+        twin = copy(self)
+        twin.firewall, twin.histories, twin.refused, twin.misses = firewall, histories, refused, {}
+        return twin
+
     # --- one packet ----------------------------------------------------------------------------------------
-    def _explained(self, stop: Stop, judged: Judged, interface_names: Sequence[Mapping[int, str]]) -> Explanation:
+    def sights(self, stop: Stop, judged: Judged, interface_names: Sequence[Mapping[int, str]]) -> list[Sight]:
+        """One packet, which the firewall has just judged, at each of its interfaces: a sight for each verdict row."""
         stop.leave(self.firewall)
         record, outer = judged.packets.records[0], stop.packets.records[0]
         acls = self._alone("nacl", stop, interface_names) if self.firewall.reading.acls else {}
         rules = self._alone("stateless", stop, interface_names)
-        passages: list[Passage] = []
+        found = []
         for number in range(judged.verdicts.rows):
             row = VerdictBatch(judged.verdicts.records[number])
             key = (int(row.eni), int(row.direction))
-            sight = Sight(
-                self.firewall,
-                stop,
-                outer,
-                record,
-                row,
-                self.labels,
-                self.histories,
-                self.refused,
-                acls.get(key),
-                rules.get(key),
+            found.append(
+                Sight(
+                    self.firewall,
+                    stop,
+                    outer,
+                    record,
+                    row,
+                    self.labels,
+                    self.histories,
+                    self.refused,
+                    acls.get(key),
+                    rules.get(key),
+                )
             )
-            passages.append(self._passage(sight, len(passages)))
+        return found
+
+    def passage(self, sight: Sight, number: int) -> Passage:
+        """What there is to say of the packet at one interface; the `number`-th of its packet, from 0."""
+        miss = self._miss(sight)
+        if miss is not None:
+            self.misses[self._made, number] = miss
+        row = sight.row
+        return Passage(
+            eni=self.labels.interface(int(row.eni)),
+            direction=DIRECTIONS[int(row.direction)],
+            verdict=VERDICTS[int(row.verdict)],
+            reason=sight.reason.word,
+            ct_state=CT_STATES[int(row.ct_state)],
+            flow=int(row.flow) or None,
+            rule=sight.rule,
+            phases=_phases(sight, first=number == 0),
+            closest="" if miss is None else miss.text,
+            addition="" if miss is None else miss.addition_text,
+            group="" if miss is None or miss.addition is None else miss.addition.group_id,
+            choices=choices(sight),
+        )
+
+    def _explained(self, stop: Stop, judged: Judged, interface_names: Sequence[Mapping[int, str]]) -> Explanation:
+        outer = stop.packets.records[0]
+        sights = self.sights(stop, judged, interface_names)
+        passages = [self.passage(sight, number) for number, sight in enumerate(sights)]
         self._made += 1
         return Explanation(
             capture=self.labels.captures[int(outer["capture"])],
             packet=int(outer["frame"]),
             time=int(outer["time"]),
-            text=packet_text(record),
+            text=packet_text(judged.packets.records[0]),
             passages=tuple(passages),
         )
 
@@ -150,26 +186,6 @@ class Explainer:
             name = labels.rule(rule) if rule >= 0 else ""
             found[eni, direction] = Alone(REASONS[reason], name)
         return found
-
-    def _passage(self, sight: Sight, number: int) -> Passage:
-        miss = self._miss(sight)
-        if miss is not None:
-            self.misses[self._made, number] = miss
-        row = sight.row
-        return Passage(
-            eni=self.labels.interface(int(row.eni)),
-            direction=DIRECTIONS[int(row.direction)],
-            verdict=VERDICTS[int(row.verdict)],
-            reason=sight.reason.word,
-            ct_state=CT_STATES[int(row.ct_state)],
-            flow=int(row.flow) or None,
-            rule=sight.rule,
-            phases=_phases(sight, first=number == 0),
-            closest="" if miss is None else miss.text,
-            addition="" if miss is None else miss.addition_text,
-            group="" if miss is None or miss.addition is None else miss.addition.group_id,
-            choices=choices(sight),
-        )
 
     def _miss(self, sight: Sight) -> Miss | None:
         if int(sight.row.reason) not in BY_RULE or sight.eni is None:

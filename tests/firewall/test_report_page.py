@@ -12,11 +12,12 @@ import pytest
 from markupsafe import escape
 
 from firewall.errors import UsageError
+from firewall.languages import LANGUAGES, REASONS_KO
 from firewall.reports.connection_page import json_text
 from firewall.reports.html_report import html_report
 from firewall.reports.markdown_report import code, markdown_report
 from firewall.reports.result import Result
-from firewall.reports.texts import LANGUAGES, REASONS_KO, TEXTS
+from firewall.reports.texts import TEXTS
 from firewall.run.inputs import Inputs
 from firewall.run.report import run_report
 from firewall.verdict import REASON_WORDS

@@ -9,21 +9,37 @@ from dataclasses import dataclass
 from html import escape
 from typing import NamedTuple
 
-from docs.state_graph import ARROW_MEANINGS, Edge, Graph, longest_path
+from firewall.steps.state_graph import ARROW_MEANINGS, Edge, Graph, longest_path
+
 
 # --- pixels --------------------------------------------------------------------------------------------
-MARGIN = 28
-STEP = 88  # from one state of the usual way to the next
-BOX_WIDTH, BOX_HEIGHT = 150, 46
+class Look(NamedTuple):
+    """The measures of a picture in pixels; `words`: with labels, a legend and a style of its own."""
+
+    margin: int
+    step: int  # from one state of the usual way to the next
+    box_width: int
+    box_height: int
+    lane: int
+    gap: int  # between the usual way and the states beside it
+    words: bool
+
+    @property
+    def top(self) -> int:
+        """The middle of the first state, which is a dot."""
+        return self.margin + DOT
+
+
+LARGE = Look(margin=28, step=88, box_width=150, box_height=46, lane=78, gap=150, words=True)
+SMALL = Look(margin=8, step=62, box_width=132, box_height=42, lane=20, gap=44, words=False)
 DOT = 9
-TOP = MARGIN + DOT
-LANE = 78
-GAP = 150  # between the usual way and the states beside it
 RAIL_GAP = 30
 PORT = 13  # between lines that end at one box
 BEND = 10
 LINE = 15
 LETTER = 7.4  # width of a letter of a label, a little more than any font draws it
+
+NO_ENTRY = "NONE"  # the dot's name in ids
 
 STYLE = """
 .card { fill: #ffffff; stroke: #d0d7de }
@@ -69,6 +85,8 @@ class Layout:
     ports: dict[tuple[Edge, int], float]
     width: float
     height: float
+    look: Look
+    names: tuple[str, ...]
 
 
 # --- places --------------------------------------------------------------------------------------------
@@ -83,7 +101,7 @@ def in_lane(edge: Edge, graph: Graph, path: Sequence[int]) -> bool:
     return edge.source in known and edge.target in known and not is_straight(edge, path)
 
 
-def layout(graph: Graph) -> Layout:
+def layout(graph: Graph, look: Look = LARGE) -> Layout:
     """Places for every state and every line."""
     path = longest_path(graph)
     levels: dict[int, float] = {state: level for level, state in enumerate(path)}
@@ -92,17 +110,21 @@ def layout(graph: Graph) -> Layout:
     for count, target in enumerate(graph.everywhere):
         levels[target] = len(path) + count
     lane_of = _lanes([edge for edge in graph.edges if in_lane(edge, graph, path)], levels)
-    spine = MARGIN + (max(lane_of.values(), default=-1) + 1) * LANE + BOX_WIDTH / 2 + LANE / 2
-    beside_x = spine + BOX_WIDTH + GAP
-    rail = beside_x + BOX_WIDTH / 2 + RAIL_GAP
+    half = look.box_width / 2
+    spine = look.margin + (max(lane_of.values(), default=-1) + 1) * look.lane + half + look.lane / 2
+    beside_x = spine + look.box_width + look.gap
+    rail = beside_x + half + RAIL_GAP
     columns = {state: spine if state in path else rail if state in graph.everywhere else beside_x for state in levels}
-    places = {state: Point(columns[state], TOP + level * STEP) for state, level in levels.items()}
+    places = {state: Point(columns[state], look.top + level * look.step) for state, level in levels.items()}
+    legend = 2 * LINE + look.margin if look.words else 0
     return Layout(
         places,
-        {edge: spine - BOX_WIDTH / 2 - (lane + 1) * LANE for edge, lane in lane_of.items()},
+        {edge: spine - half - (lane + 1) * look.lane for edge, lane in lane_of.items()},
         _ports(lane_of, levels),
-        max(columns.values()) + BOX_WIDTH / 2 + MARGIN,
-        max(point.y for point in places.values()) + BOX_HEIGHT / 2 + 2 * LINE + 2 * MARGIN,
+        max(columns.values()) + half + look.margin,
+        max(point.y for point in places.values()) + look.box_height / 2 + look.margin + legend,
+        look,
+        graph.names,
     )
 
 
@@ -148,9 +170,9 @@ def _ports(lanes: Mapping[Edge, int], levels: Mapping[int, float]) -> dict[tuple
 
 
 # --- drawing -------------------------------------------------------------------------------------------
-def state_svg(graph: Graph, notes: Mapping[int, str], title: str) -> str:
-    """The whole picture; `notes` is a second line for a state's box."""
-    plan = layout(graph)
+def state_svg(graph: Graph, notes: Mapping[int, str], title: str, look: Look = LARGE) -> str:
+    """The whole picture; `notes` is a second line for a state's box. Boxes and lines have ids, by the states' names."""
+    plan = layout(graph, look)
     path = longest_path(graph)
     lines = [_rail(target, edge, plan) for target, edge in graph.everywhere.items()]
     for edge in graph.edges:
@@ -160,18 +182,31 @@ def state_svg(graph: Graph, notes: Mapping[int, str], title: str) -> str:
             lines.append(_straight(edge, plan))
         else:
             lines.append(_aside(edge, plan))
-    parts = [line for line, _ in lines] + [label for _, label in lines]  # labels lie on the lines
-    parts += [_box(graph.names[state], notes.get(state, ""), place) for state, place in plan.places.items()]
-    parts.append(_legend(plan))
+    parts = [line for line, _ in lines]
+    parts += [label for _, label in lines if look.words]  # labels lie on the lines
+    parts += [_box(graph.names[state], notes.get(state, ""), place, look) for state, place in plan.places.items()]
     width, height = round(plan.width), round(plan.height)
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}" '
-        f'role="img" aria-label="{escape(title)}">\n<title>{escape(title)}</title>\n<style>{STYLE}</style>\n'
-        f"{_marker('head')}\n{_marker('rail-head')}\n"
-        f'<rect class="card" x="0.5" y="0.5" width="{width - 1}" height="{height - 1}" rx="10"/>\n'
-        + "\n".join(parts)
-        + "\n</svg>\n"
+    size = f'width="{width}" height="{height}" viewBox="0 0 {width} {height}"'
+    own = [f"<style>{STYLE}</style>"] if look.words else []
+    heads = [_marker("head"), _marker("rail-head")]
+    card = f'<rect class="card" x="0.5" y="0.5" width="{width - 1}" height="{height - 1}" rx="10"/>'
+    if look.words:
+        parts = [card, *parts, _legend(plan)]
+    return "\n".join(
+        (
+            f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img" aria-label="{escape(title)}">',
+            f"<title>{escape(title)}</title>",
+            *own,
+            *heads,
+            *parts,
+            "</svg>\n",
+        )
     )
+
+
+def _edge_id(edge: Edge, plan: Layout) -> str:
+    """`edge-SYN_SENT-SYN_RECV`; what every state can do is `edge-any-CLOSE`."""
+    return f"edge-{plan.names[edge.source] or NO_ENTRY}-{plan.names[edge.target] or NO_ENTRY}"
 
 
 def _marker(name: str) -> str:
@@ -181,8 +216,11 @@ def _marker(name: str) -> str:
     )
 
 
-def _line(path: str, why: str, kind: str = "line", head: str = "head") -> str:
-    return f'<path class="{kind}" d="{path}" marker-end="url(#{head})"><title>{escape(why)}</title></path>'
+def _line(path: str, name: str, why: str, kind: str = "line", head: str = "head") -> str:
+    return (
+        f'<path id="{escape(name)}" class="{kind}" d="{path}" marker-end="url(#{head})">'
+        f"<title>{escape(why)}</title></path>"
+    )
 
 
 def _label(lines: Sequence[str], x: float, y: float) -> str:
@@ -200,10 +238,12 @@ def _label(lines: Sequence[str], x: float, y: float) -> str:
 def _straight(edge: Edge, plan: Layout) -> tuple[str, str]:
     """One step down: (line, label), as all these functions give."""
     start, end = plan.places[edge.source], plan.places[edge.target]
-    top = start.y + (BOX_HEIGHT / 2 if edge.source else DOT)
-    bottom = end.y - BOX_HEIGHT / 2
+    top = start.y + (plan.look.box_height / 2 if edge.source else DOT)
+    bottom = end.y - plan.look.box_height / 2
     beside = start.x + 13 + max(map(len, edge.label)) * LETTER / 2
-    return _line(f"M{start.x:g} {top:g}V{bottom:g}", edge.why), _label(edge.label, beside, (top + bottom) / 2)
+    return _line(f"M{start.x:g} {top:g}V{bottom:g}", _edge_id(edge, plan), edge.why), _label(
+        edge.label, beside, (top + bottom) / 2
+    )
 
 
 def _aside(edge: Edge, plan: Layout) -> tuple[str, str]:
@@ -211,46 +251,55 @@ def _aside(edge: Edge, plan: Layout) -> tuple[str, str]:
     start, end = plan.places[edge.source], plan.places[edge.target]
     side = 1 if end.x > start.x else -1
     tilt = PORT if end.y > start.y else -PORT
-    x1, y1 = start.x + side * BOX_WIDTH / 2, start.y + tilt
-    x2, y2 = end.x - side * BOX_WIDTH / 2, end.y - tilt
+    x1, y1 = start.x + side * plan.look.box_width / 2, start.y + tilt
+    x2, y2 = end.x - side * plan.look.box_width / 2, end.y - tilt
     middle = (x1 + x2) / 2
     curve = f"M{x1:g} {y1:g}C{middle:g} {y1:g} {middle:g} {y2:g} {x2:g} {y2:g}"
-    return _line(curve, edge.why), _label(edge.label, middle, (y1 + y2) / 2)
+    return _line(curve, _edge_id(edge, plan), edge.why), _label(edge.label, middle, (y1 + y2) / 2)
 
 
 def _lane(edge: Edge, plan: Layout) -> tuple[str, str]:
     """Out to the left, along the lane, and back; the label stands between two levels of boxes."""
     start, end, x = plan.places[edge.source], plan.places[edge.target], plan.lanes[edge]
     y1, y2 = start.y + plan.ports[edge, edge.source], end.y + plan.ports[edge, edge.target]
-    left = BOX_WIDTH / 2 if edge.source else DOT
+    left = plan.look.box_width / 2 if edge.source else DOT
     bend = BEND if y2 > y1 else -BEND
     line = (
         f"M{start.x - left:g} {y1:g}H{x + BEND:g}Q{x:g} {y1:g} {x:g} {y1 + bend:g}"
-        f"V{y2 - bend:g}Q{x:g} {y2:g} {x + BEND:g} {y2:g}H{end.x - BOX_WIDTH / 2:g}"
+        f"V{y2 - bend:g}Q{x:g} {y2:g} {x + BEND:g} {y2:g}H{end.x - plan.look.box_width / 2:g}"
     )
-    levels = ((start.y + end.y) / 2 - TOP) // STEP
-    return _line(line, edge.why), _label(edge.label, x, TOP + (levels + 0.5) * STEP)
+    levels = ((start.y + end.y) / 2 - plan.look.top) // plan.look.step
+    return _line(line, _edge_id(edge, plan), edge.why), _label(
+        edge.label, x, plan.look.top + (levels + 0.5) * plan.look.step
+    )
 
 
 def _rail(target: int, edge: Edge, plan: Layout) -> tuple[str, str]:
     """What every state can do alike: from each a dotted line to one rail."""
     end = plan.places[target]
     others = [place for state, place in plan.places.items() if state and place.x != end.x]
-    stubs = [f'<path class="rail stub" d="M{place.x + BOX_WIDTH / 2:g} {place.y:g}H{end.x:g}"/>' for place in others]
-    top, bottom = min(place.y for place in others), end.y - BOX_HEIGHT / 2
-    rail = _line(f"M{end.x:g} {top:g}V{bottom:g}", edge.why, "rail", "rail-head")
+    stubs = [
+        f'<path class="rail stub" d="M{place.x + plan.look.box_width / 2:g} {place.y:g}H{end.x:g}"/>'
+        for place in others
+    ]
+    top, bottom = min(place.y for place in others), end.y - plan.look.box_height / 2
+    rail = _line(f"M{end.x:g} {top:g}V{bottom:g}", f"edge-any-{plan.names[target]}", edge.why, "rail", "rail-head")
     words = f"{' '.join(edge.label)}, from every state"
     beside = end.x - 13 - len(words) * LETTER / 2
     return "\n".join((*stubs, rail)), _label([words], beside, (max(place.y for place in others) + bottom) / 2)
 
 
-def _box(name: str, note: str, place: Point) -> str:
+def _box(name: str, note: str, place: Point, look: Look) -> str:
     if not name:
-        return f'<circle class="start" cx="{place.x:g}" cy="{place.y:g}" r="{DOT}"><title>no entry</title></circle>'
-    x, y = place.x - BOX_WIDTH / 2, place.y - BOX_HEIGHT / 2
+        return (
+            f'<circle id="state-{NO_ENTRY}" class="start" cx="{place.x:g}" cy="{place.y:g}" r="{DOT}">'
+            "<title>no entry</title></circle>"
+        )
+    x, y = place.x - look.box_width / 2, place.y - look.box_height / 2
+    size = f'width="{look.box_width}" height="{look.box_height}"'
     return "\n".join(
         (
-            f'<rect class="box" x="{x:g}" y="{y:g}" width="{BOX_WIDTH}" height="{BOX_HEIGHT}" rx="8"/>',
+            f'<rect id="state-{escape(name)}" class="box" x="{x:g}" y="{y:g}" {size} rx="8"/>',
             f'<text class="name" x="{place.x:g}" y="{place.y - 2:g}">{escape(name)}</text>',
             f'<text class="time" x="{place.x:g}" y="{place.y + 15:g}">{escape(note)}</text>',
         )
@@ -260,8 +309,8 @@ def _box(name: str, note: str, place: Point) -> str:
 def _legend(plan: Layout) -> str:
     arrows = ", ".join(f"{arrow} {meaning}" for arrow, meaning in ARROW_MEANINGS.items())
     lines = (arrows, "Times: without a packet until the entry is gone. What changes no state is not drawn.")
-    top = plan.height - MARGIN - LINE
+    top = plan.height - plan.look.margin - LINE
     return "\n".join(
-        f'<text class="note" x="{MARGIN}" y="{top + row * LINE:g}">{escape(line)}</text>'
+        f'<text class="note" x="{plan.look.margin}" y="{top + row * LINE:g}">{escape(line)}</text>'
         for row, line in enumerate(lines)
     )
