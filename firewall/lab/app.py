@@ -28,8 +28,10 @@ from pcaps.errors import CaptureError
 FILES = {
     "lab.css": ("firewall.lab", "text/css"),
     "lab.js": ("firewall.lab", "text/javascript"),
+    "api.js": ("firewall.lab", "text/javascript"),
     "editor.js": ("firewall.lab", "text/javascript"),
     "lesson.js": ("firewall.lab", "text/javascript"),
+    "words.js": ("firewall.lab", "text/javascript"),
     "stepper.js": ("firewall.steps", "text/javascript"),
     "steps.css": ("firewall.steps", "text/css"),
 }
@@ -58,7 +60,8 @@ class Lab:
 
     async def begin(self, _: Request) -> Response:
         """What to show first, and every text of the page."""
-        return JSONResponse({**self._begin, "texts": texts_object()})
+        most = {"most": bounds.MAX_UPLOAD, "most_text": bounds.size_text(bounds.MAX_UPLOAD)}
+        return JSONResponse({**self._begin, **most, "texts": texts_object()})
 
     # --- lessons -----------------------------------------------------------------------------------------
     async def lessons(self, _: Request) -> Response:

@@ -33,9 +33,12 @@ export const session = (id) => get(encodeURIComponent(id));
 export const judge = (id, text) => post(`${id}/rules`, text);
 export const grade = (id, text) => post(`${id}/grade`, text);
 
-// The steps of a session as the stepper reads them.
-export const source = (id, scene) => ({
+// The steps of a session as the stepper reads them; `first` are the rows that came with the session.
+export const source = (id, scene, first) => ({
   scene,
-  rows: (start, count) => get(`${id}/rows?start=${start}&count=${count}`),
+  rows: (start, count) => {
+    const last = Math.min(start + count - 1, scene.rows);
+    return last <= first.length ? Promise.resolve(first.slice(start - 1, last)) : get(`${id}/rows?start=${start}&count=${count}`);
+  },
   detail: (n) => get(`${id}/steps/${n}`),
 });

@@ -1,0 +1,317 @@
+// The lab's page: what is open, its rules, its steps, and the link that opens the same again.
+import * as api from "./api.js";
+import { mountEditor } from "./editor.js";
+import { answering, captureHead, lessonFoot, lessonHead, markQuestion, showQuestions, showTask } from "./lesson.js";
+import { mountStepper } from "./stepper.js";
+import { button, element, fill, packed, unpacked, worded } from "./words.js";
+
+const MOST_ASKED = 1000; // rows in which the packets of questions are looked for
+const at = (id) => document.getElementById(id);
+
+let begun; // what the lab said at first: texts, what to show, how large a capture may be
+let lang = "en";
+let place = {}; // what is open: {lesson, scene, task} or {capture} or {open: session}, and the step
+let lesson = null;
+let session = null; // {id, first: the first rules, rows, answers, given}
+let stepper = null;
+let changed = [];
+let serial = 0; // of what was asked for last: older answers are dropped
+let typed = 0;
+
+const t = (key) => begun.texts[lang][key];
+const words = () => ({ t, lang });
+
+// --- the editor and its status --------------------------------------------------------------------------------
+const editor = mountEditor(at("editor"), t, (text) => judge(text));
+const judged = element("span", { id: "rules-status", role: "status" });
+const moves = element("span", { class: "moves" });
+const restore = element("button", { type: "button", class: "button", id: "restore" });
+restore.addEventListener("click", () => { editor.set(session.first); judge(session.first); });
+at("editor").before(element("p", { class: "quiet", id: "rules-about" }));
+at("editor").after(element("p", { class: "judged" }, judged, moves), element("p", {}, restore));
+
+async function judge(text) {
+  const [mine, from] = [typed += 1, session];
+  judged.textContent = t("judging");
+  remember();
+  const found = await asked(() => api.judge(from.id, text));
+  if (found && mine === typed && from === session) show(found);
+}
+
+// What the lab said to a set of rules.
+function show(found) {
+  editor.show(found.errors ?? []);
+  session.told = found;
+  if (found.scene) {
+    changed = found.changed;
+    steps(found);
+  }
+  tell();
+}
+
+function tell() {
+  const { errors } = session.told;
+  const count = errors ? errors.length : changed.length;
+  const key = errors ? (count === 1 ? "one_problem" : "some_problems") : ["none_changed", "one_changed"][count] ?? "some_changed";
+  const edited = editor.text !== session.first;
+  judged.textContent = errors || edited ? fill(t(key), { count }) : "";
+  judged.className = errors ? "word DENY" : count ? "word" : "quiet";
+  const jump = (label, sign, next) => button(sign, () => stepper.go(next()), { "aria-label": label, title: label });
+  const step = place.step ?? 1;
+  moves.replaceChildren(...(count && !errors ? [
+    jump(t("previous_change"), "‹", () => changed.findLast((n) => n < (place.step ?? 1)) ?? changed.at(-1)),
+    jump(t("next_change"), "›", () => changed.find((n) => n > (place.step ?? 1)) ?? changed[0]),
+  ] : []));
+  restore.disabled = !edited;
+  at("no-steps").hidden = stepper !== null;
+  return step;
+}
+
+// --- the steps --------------------------------------------------------------------------------------------------
+function steps(found) {
+  const source = api.source(session.id, found.scene, found.rows);
+  if (stepper) {
+    stepper.refresh(source, changed);
+    return;
+  }
+  const predict = Boolean(lesson) && !place.task;
+  stepper = mountStepper(at("stepper"), source, { lang, predict, onStep: stepped });
+  if (changed.length) stepper.refresh(source, changed);
+  if (place.step > 1) stepper.go(Math.min(place.step, found.scene.rows));
+}
+
+function stepped(n) {
+  place.step = n;
+  markQuestion(at("questions"), session.answers, n);
+  remember();
+}
+
+// --- opening ----------------------------------------------------------------------------------------------------
+async function asked(ask) {
+  try {
+    return await ask();
+  } catch (error) {
+    if (!(error instanceof api.LabError)) throw error;
+    message(error.told ?? t("gone"));
+    return null;
+  }
+}
+
+function message(text) {
+  at("message").hidden = text === "";
+  at("message").firstElementChild.textContent = text;
+}
+
+// Open what `wanted` says: a lesson's scene or task, the command's capture, or a session that is open already.
+async function open(wanted) {
+  const mine = (serial += 1);
+  status(t("opening"));
+  message("");
+  const told = wanted.lesson ? await asked(() => api.lesson(wanted.lesson)) : null;
+  const found = wanted.lesson && !told ? null : await asked(() => ask(wanted));
+  if (mine !== serial) return;
+  status("");
+  if (found) await enter(wanted, told, found);
+}
+
+function ask(wanted) {
+  if (wanted.open) return api.session(wanted.open);
+  if (wanted.capture) return api.open({ capture: true });
+  return api.open({ lesson: wanted.lesson, scene: wanted.scene, task: wanted.task });
+}
+
+async function enter(wanted, told, found) {
+  stepper?.destroy?.();
+  stepper = null;
+  at("stepper").replaceChildren();
+  changed = [];
+  lesson = told;
+  place = { ...wanted, step: wanted.step ?? 1 };
+  session = { id: found.id, first: found.rules, told: found, answers: [], given: {}, notes: found.scene?.notes ?? [] };
+  await questions(found);
+  const rules = wanted.rules ?? found.rules;
+  editor.set(rules);
+  at("work").hidden = false;
+  around();
+  if (rules === found.rules) show(found);
+  else await judge(rules);
+  remember();
+}
+
+// The answers to the questions, by the first rules.
+async function questions(found) {
+  const asking = lesson && !place.task ? lesson.scenes[place.scene - 1].questions : [];
+  if (!asking.length || !found.scene) return;
+  const whole = found.scene.rows <= found.rows.length;
+  const rows = whole ? found.rows : await api.source(found.id, found.scene, []).rows(1, MOST_ASKED);
+  session.answers = asking.map((question) => answering(question, rows, found.scene.readings));
+}
+
+// Everything but the steps, in the language that is chosen.
+function around() {
+  const scene = lesson?.scenes[place.scene - 1];
+  const heading = at("about");
+  if (lesson) lessonHead(heading, lesson, place, { ...words(), go: (part) => open({ lesson: lesson.name, ...part }) });
+  else captureHead(heading, session.told.scene?.title ?? session.title ?? "", words());
+  const asking = lesson && !place.task ? scene.questions : [];
+  showQuestions(at("questions"), asking, session.answers, session.given, { ...words(), go: (n) => stepper.go(n) });
+  at("task").hidden = !place.task;
+  if (place.task) showTask(at("task"), lesson, { ...words(), grade: graded });
+  lessonFoot(at("after"), lesson, place.task ? null : scene, session.notes, words());
+  const [file, ...others] = scene && !place.task ? scene.rules : [];
+  editor.label(place.task ? t("task_rules") : file ? fill(t("rules_file"), { file }) : t("rules_label"));
+  at("rules-about").textContent = [
+    place.task ? t("task_rules") : file ? fill(t("rules_file"), { file }) : t("rules_label"),
+    others.length ? fill(t("rules_others"), { files: others.join(", ") }) : "",
+  ].filter(Boolean).join(". ");
+  listing();
+}
+
+async function graded() {
+  const found = await asked(() => api.grade(session.id, editor.text));
+  if (found?.errors) {
+    editor.show(found.errors);
+    session.told = { errors: found.errors };
+    tell();
+    return null;
+  }
+  if (found?.passed) finished(lesson.name);
+  return found;
+}
+
+async function upload(file) {
+  if (file.size > begun.most) return message(fill(t("too_large"), { size: begun.most_text }));
+  const mine = (serial += 1);
+  status(t("opening"));
+  message("");
+  const found = await asked(() => api.upload(file));
+  if (mine !== serial) return;
+  status("");
+  if (found) await enter({ open: found.id }, null, found);
+}
+
+// --- the list ----------------------------------------------------------------------------------------------------
+const DONE = "eniwall-done";
+const kept = () => JSON.parse(sessionStorage.getItem(DONE) ?? "[]");
+function finished(name) {
+  sessionStorage.setItem(DONE, JSON.stringify([...new Set([...kept(), name])]));
+  listing();
+}
+
+function listing() {
+  const done = kept();
+  at("lessons").replaceChildren(...begun.lessons.map((each) => {
+    const here = place.lesson === each.name;
+    const text = [`${each.title[lang]}`, done.includes(each.name) ? element("span", { class: "quiet" }, ` ✓ ${t("done")}`) : null];
+    const choose = button("", () => { closeList(); open({ lesson: each.name, scene: 1, task: false }); },
+      { class: "entry", "aria-current": here ? "page" : null });
+    choose.replaceChildren(element("span", { class: "count" }, String(each.number)), element("span", {}, ...text.filter(Boolean)));
+    return element("li", {}, choose);
+  }));
+}
+
+// --- language, type, link -----------------------------------------------------------------------------------------
+function translate() {
+  document.documentElement.lang = lang;
+  document.title = t("title");
+  for (const each of document.querySelectorAll("[data-t]")) each.textContent = t(each.dataset.t);
+  for (const each of document.querySelectorAll("[data-label]")) each.setAttribute("aria-label", t(each.dataset.label));
+  at("choose-note").textContent = fill(t("choose_note"), { size: begun.most_text });
+  restore.textContent = t("restore");
+  at("language").value = lang;
+  listing();
+}
+
+function speak(language) {
+  lang = language in begun.texts ? language : "en";
+  translate();
+  if (!session) return;
+  around();
+  tell();
+  stepper?.setLang(lang);
+  remember();
+}
+
+function status(text) { at("status").textContent = text; document.body.classList.toggle("busy", text !== ""); }
+
+// The address that opens the same again: #lesson=NAME&scene=1&step=3&lang=ko&rules=...
+function remember() {
+  if (!session) return;
+  const parts = new URLSearchParams();
+  if (place.lesson) {
+    parts.set("lesson", place.lesson);
+    parts.set("scene", place.scene);
+    if (place.task) parts.set("task", "1");
+  } else if (place.capture) parts.set("capture", "1");
+  else parts.set("open", session.id);
+  parts.set("step", place.step);
+  parts.set("lang", lang);
+  if (editor.text !== session.first) parts.set("rules", packed(editor.text));
+  history.replaceState(null, "", `#${parts}`);
+}
+
+function wantedBy(hash) {
+  const parts = new URLSearchParams(hash.slice(1));
+  const number = (name) => (/^[1-9]\d{0,8}$/.test(parts.get(name) ?? "") ? Number(parts.get(name)) : 1);
+  const rules = parts.has("rules") ? unpacked(parts.get("rules")) : null;
+  const shared = { step: number("step"), rules };
+  if (parts.has("lang")) lang = parts.get("lang") in begun.texts ? parts.get("lang") : lang;
+  if (parts.has("lesson")) return { lesson: parts.get("lesson"), scene: number("scene"), task: parts.has("task"), ...shared };
+  if (parts.has("open")) return { open: parts.get("open"), ...shared };
+  if (parts.has("capture") || begun.capture) return { capture: true, ...shared };
+  return begun.lesson ? { lesson: begun.lesson, scene: 1, task: false, ...shared } : null;
+}
+
+function closeList() {
+  document.body.classList.remove("listing");
+  at("menu").setAttribute("aria-expanded", "false");
+}
+
+function listen() {
+  at("menu").addEventListener("click", () => {
+    const shown = document.body.classList.toggle("listing");
+    at("menu").setAttribute("aria-expanded", String(shown));
+  });
+  at("language").addEventListener("change", (event) => speak(event.target.value));
+  at("large").addEventListener("change", (event) => { document.documentElement.toggleAttribute("data-large", event.target.checked); });
+  at("link").addEventListener("click", async () => {
+    remember();
+    const done = await navigator.clipboard?.writeText(location.href).then(() => true, () => false);
+    status("");
+    message(t(done ? "link_copied" : "link_shown"));
+  });
+  at("message").lastElementChild.addEventListener("click", () => message(""));
+  at("file").addEventListener("change", (event) => {
+    const [file] = event.target.files;
+    event.target.value = "";
+    closeList();
+    if (file) upload(file);
+  });
+  at("given").hidden = !begun.capture;
+  at("given").addEventListener("click", () => { closeList(); open({ capture: true }); });
+  addEventListener("dragover", (event) => { event.preventDefault(); at("drop").classList.add("over"); });
+  addEventListener("dragleave", () => at("drop").classList.remove("over"));
+  addEventListener("drop", (event) => {
+    event.preventDefault();
+    at("drop").classList.remove("over");
+    const [file] = event.dataTransfer.files;
+    if (file) upload(file);
+  });
+  addEventListener("hashchange", () => {
+    const wanted = wantedBy(location.hash);
+    translate();
+    if (wanted) open(wanted);
+  });
+}
+
+async function start() {
+  const [said, found] = await Promise.all([api.begin(), api.lessons()]);
+  begun = { ...said, ...found };
+  lang = begun.lang;
+  const wanted = wantedBy(location.hash);
+  translate();
+  listen();
+  if (wanted) await open(wanted);
+}
+
+start();

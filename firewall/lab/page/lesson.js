@@ -1,0 +1,150 @@
+// What stands around the steps of a lesson: its story, scenes, questions, task and what to take away.
+import { button, element, fill, verdictWord } from "./words.js";
+
+const VERDICTS = ["ALLOW", "DENY", "EXEMPT", "NOT_EVALUATED"];
+const PASSING = ["ALLOW", "EXEMPT"];
+
+// The head of a lesson; `go({scene, task})` opens another part of it.
+export function lessonHead(parent, lesson, place, { t, lang, go }) {
+  const part = (text, wanted) => {
+    const here = wanted.task === place.task && (wanted.task || wanted.scene === place.scene);
+    return element("li", {}, button(text, () => go(wanted), { "aria-current": here ? "page" : null, class: "button tab" }));
+  };
+  const scenes = lesson.scenes.map((scene, index) => part(`${index + 1}. ${scene.title[lang]}`, { scene: index + 1, task: false }));
+  const task = lesson.task ? [part(t("task"), { scene: place.scene, task: true })] : [];
+  const story = element("details", { class: "story", open: true }, element("summary", {}, t("story")),
+    ...paragraphs(lesson.story[lang]));
+  parent.replaceChildren(
+    element("p", { class: "quiet above" }, fill(t("lesson_number"), { number: lesson.number })),
+    element("h1", {}, lesson.title[lang]),
+    element("p", { class: "lead" }, lesson.teaches[lang]),
+    story,
+    element("nav", { "aria-label": t("scenes") }, element("ul", { class: "tabs" }, ...scenes, ...task)),
+  );
+}
+
+export function captureHead(parent, title, { t }) {
+  parent.replaceChildren(element("h1", { class: "name" }, title), element("p", { class: "lead" }, t("capture_about")));
+}
+
+// What follows the steps: what to take away, where it is written, and what was assumed.
+export function lessonFoot(parent, lesson, scene, notes, { t, lang }) {
+  const parts = [];
+  if (scene) parts.push(element("details", {}, element("summary", {}, t("takeaway")), ...paragraphs(scene.takeaway[lang])));
+  if (lesson?.undocumented) {
+    parts.push(element("details", {}, element("summary", {}, t("undocumented")), ...paragraphs(lesson.undocumented[lang])));
+  }
+  if (lesson?.sources.length) parts.push(element("details", {}, element("summary", {}, t("sources")), listOf(lesson.sources.map(sourceOf))));
+  if (notes.length) parts.push(element("details", {}, element("summary", {}, t("notes")), listOf(notes.map((note) => element("span", { lang: "en" }, note)))));
+  parent.replaceChildren(...parts);
+}
+
+const paragraphs = (text) => text.split(/\n\s*\n/).filter(Boolean).map((each) => element("p", {}, each));
+const listOf = (items) => element("ul", {}, ...items.map((item) => element("li", {}, item)));
+const sourceOf = (text) => (/^https:\/\//.test(text)
+  ? element("a", { href: text, target: "_blank", rel: "noopener noreferrer" }, text)
+  : element("span", { lang: "en" }, text));
+
+// --- questions ------------------------------------------------------------------------------------------------
+// The row that answers: of the packet's rows (at the interface asked about) the first denial, else the last.
+export function answering(question, rows, readings) {
+  const of = readings.indexOf(question.reading);
+  const met = rows.filter((row) => row.packet === question.packet && (!question.at || row.eni === question.at));
+  const told = met.map((row) => ({ step: row.n, verdict: row.verdicts[of][0], reason: row.verdicts[of][1] }));
+  return told.find((each) => each.verdict === "DENY") ?? told.at(-1) ?? null;
+}
+
+// `given` keeps the learner's answers, by question, as long as the scene is open.
+export function showQuestions(parent, questions, answers, given, { t, lang, go }) {
+  const head = element("h2", { id: "questions-head" }, t("questions"));
+  const score = element("p", { class: "score", role: "status" });
+  const cards = questions.map((question, index) => element("li", { class: "card", id: `question-${index}` }));
+
+  function draw(index) {
+    const [question, answer, said] = [questions[index], answers[index], given[index]];
+    const where = [fill(t("question_at"), { packet: question.packet }), t(`reading_${question.reading}`)];
+    if (question.at) where.push(fill(t("at_interface"), { interface: question.at }));
+    const line = element("p", { class: "quiet above" }, where.join(", "));
+    const ask = element("p", { class: "ask" }, question.ask[lang]);
+    if (said === undefined) {
+      const offered = VERDICTS.filter((word) => ["ALLOW", "DENY", answer?.verdict].includes(word));
+      const choices = offered.map((word) => button(word, () => choose(index, word), { class: `button choice ${word}`, lang: "en" }));
+      cards[index].replaceChildren(line, ask, element("p", { class: "choices" }, ...choices));
+      return;
+    }
+    const right = said === answer?.verdict;
+    const told = element("p", { class: "told" }, element("b", {}, `${right ? "✓" : "✗"} ${t(right ? "right" : "wrong")} `));
+    if (answer) told.append(verdictWord(answer.verdict), element("span", { class: "mono", lang: "en" }, ` ${answer.reason}`));
+    const more = [element("p", {}, question.why[lang])];
+    const moves = element("p", { class: "choices" },
+      answer ? button(t("show_packet"), () => go(answer.step, question)) : null,
+      button(t("again"), () => { delete given[index]; draw(index); tell(); cards[index].querySelector("button").focus(); }));
+    cards[index].replaceChildren(line, ask, told, ...more, moves);
+  }
+
+  function choose(index, word) {
+    given[index] = word;
+    draw(index);
+    tell();
+    cards[index].querySelector("button").focus();
+  }
+
+  function tell() {
+    const answered = Object.keys(given).length;
+    const right = Object.entries(given).filter(([index, word]) => answers[index]?.verdict === word).length;
+    score.textContent = answered ? fill(t("score"), { right, answered }) : "";
+  }
+
+  cards.forEach((_, index) => draw(index));
+  tell();
+  parent.replaceChildren(element("div", { class: "head" }, head, score), element("ol", { class: "cards" }, ...cards));
+  parent.hidden = questions.length === 0;
+}
+
+// The question of the step that is shown stands out.
+export function markQuestion(parent, answers, step) {
+  answers.forEach((answer, index) => {
+    parent.querySelector(`#question-${index}`)?.classList.toggle("here", answer?.step === step);
+  });
+}
+
+// --- the task --------------------------------------------------------------------------------------------------
+// `grade()` gives the lab's answer, or null where there is none to show.
+export function showTask(parent, lesson, { t, lang, grade }) {
+  const result = element("div", { role: "status" });
+  const ask = button(t("grade"), async () => {
+    ask.disabled = true;
+    result.replaceChildren(element("p", { class: "quiet" }, t("grading")));
+    const found = await grade();
+    result.replaceChildren(...(found ? graded(found, t, lang) : []));
+    ask.disabled = false;
+  }, { class: "button first" });
+  parent.replaceChildren(
+    element("h2", { id: "task-head" }, t("task")),
+    ...paragraphs(lesson.task.text[lang]),
+    element("p", { class: "quiet" }, t("task_note")),
+    element("p", {}, ask),
+    result,
+  );
+}
+
+function graded(found, t, lang) {
+  const told = found.passed ? fill(t("graded_all"), found) : fill(t("graded"), found);
+  const lines = found.connections.map((each) => element("li", { class: each.passed ? "mark" : "mark bad" },
+    element("p", {},
+      element("b", {}, `${each.passed ? "✓" : "✗"} ${t(each.passed ? "mark_right" : "mark_wrong")} `),
+      element("span", {}, each.about[lang]), " ",
+      element("span", { class: "quiet" }, `(${t(`want_${each.want}`)})`)),
+    ...(each.fault ? faultLines(each, t, lang) : [])));
+  return [element("p", { class: "score" }, told), element("ul", { class: "marks" }, ...lines)];
+}
+
+function faultLines(mark, t, lang) {
+  const fault = mark.fault;
+  const values = { ...fault, text: fault.text, meaning: fault.meaning[lang] };
+  const sentence = fill(t(PASSING.includes(fault.verdict) ? "fault_passed" : "fault_denied"), values);
+  const lines = [fault.packet ? sentence : fault.meaning[lang]];
+  if (fault.rule) lines.push(fill(t("fault_rule"), fault));
+  if (fault.hint) lines.push(fill(t("hint"), { hint: fault.hint[lang] }));
+  return lines.map((line) => element("p", { class: "quiet" }, line));
+}
