@@ -14,6 +14,7 @@ import click
 from firewall.commands.annotate import annotate
 from firewall.commands.explain import explain
 from firewall.commands.flowlog import flowlog
+from firewall.commands.lesson import lesson
 from firewall.commands.output import (
     check_outputs,
     choose_engine,
@@ -232,6 +233,7 @@ cli.add_command(annotate)
 cli.add_command(explain)
 cli.add_command(report)
 cli.add_command(flowlog)
+cli.add_command(lesson)
 cli.add_command(watch)
 
 
@@ -242,7 +244,8 @@ def _is_told(error: Exception) -> bool:
 
 def _message(error: Exception) -> str:
     if isinstance(error, RuleFileError) and len(error.problems) > 1:
-        return "\n".join([f"{len(error.problems)} problems in the rules:", *(f"  {each}" for each in error.problems)])
+        found = f"{len(error.problems)} problems in the {error.what}:"
+        return "\n".join([found, *(f"  {each}" for each in error.problems)])
     if isinstance(error, OSError) and error.filename is not None:
         return f"{error.filename}: {error.strerror}"
     return str(error)

@@ -12,6 +12,14 @@ class UsageError(EniwallError):
 class RuleFileError(EniwallError):
     """A rule file that cannot be used; `problems` are all of them, one line each, in file order."""
 
+    what = "rules"
+
     def __init__(self, problems: list[str]) -> None:
         self.problems = problems
         super().__init__("\n".join(problems))
+
+
+class LessonFileError(RuleFileError):
+    """A lesson that cannot be used; `problems` as those of rule files."""
+
+    what = "lesson"

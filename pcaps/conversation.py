@@ -73,6 +73,21 @@ class Exchange:
         self.send(sender, *((tcp, layer_class("Raw")(data)) if data else (tcp,)))
         sender.next = (sender.next + len(data) + ("S" in flags) + ("F" in flags)) & SEQUENCE_MASK
 
+    def datagram(self, sender: Host, data: bytes) -> None:
+        """One UDP datagram."""
+        udp = layer_class("UDP")(sport=sender.port, dport=self.peer(sender).port)
+        self.send(sender, udp, layer_class("Raw")(data))
+
+    def echo(self, sender: Host, identifier: int, sequence: int, data: bytes, *, reply: bool) -> None:
+        """One echo request or reply of the exchange's family."""
+        if self.version == 4:
+            kind = "echo-reply" if reply else "echo-request"
+            layer = layer_class("ICMP")(type=kind, id=identifier, seq=sequence)
+        else:
+            name = "ICMPv6EchoReply" if reply else "ICMPv6EchoRequest"
+            layer = layer_class(name)(id=identifier, seq=sequence)
+        self.send(sender, layer, layer_class("Raw")(data))
+
     def deliver(self, sender: Host, data: bytes, mss: int) -> None:
         """Data in segments of `mss` bytes, the last one pushed, and the receiver's acknowledgement."""
         for at in range(0, len(data), mss):
@@ -132,8 +147,7 @@ def udp_exchange(
     exchange = Exchange(Host(client, sport), Host(server, dport), start, gap)
     for host, data in ((exchange.client, request), (exchange.server, response)):
         if data is not None:
-            udp = layer_class("UDP")(sport=host.port, dport=exchange.peer(host).port)
-            exchange.send(host, udp, layer_class("Raw")(data))
+            exchange.datagram(host, data)
     return exchange.packets
 
 
@@ -151,13 +165,7 @@ def ping(
     """`count` echo requests, each followed by its reply unless `reply` is false (RFC 792, RFC 4443)."""
     exchange = Exchange(Host(client, 0), Host(server, 0), start, gap)
     for sequence in range(1, count + 1):
-        exchange.send(exchange.client, _echo(exchange, False, identifier, sequence), layer_class("Raw")(data))
+        exchange.echo(exchange.client, identifier, sequence, data, reply=False)
         if reply:
-            exchange.send(exchange.server, _echo(exchange, True, identifier, sequence), layer_class("Raw")(data))
+            exchange.echo(exchange.server, identifier, sequence, data, reply=True)
     return exchange.packets
-
-
-def _echo(exchange: Exchange, reply: bool, identifier: int, sequence: int) -> "Packet":
-    if exchange.version == 4:
-        return layer_class("ICMP")(type="echo-reply" if reply else "echo-request", id=identifier, seq=sequence)
-    return layer_class("ICMPv6EchoReply" if reply else "ICMPv6EchoRequest")(id=identifier, seq=sequence)

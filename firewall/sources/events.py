@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -59,21 +60,36 @@ def load_events(path: str | Path, rules: RuleSet) -> tuple[Event, ...]:
     every problem of the file.
     """
     findings = Findings([str(path)])
-    events: list[Event] = []
-    highest: dict[tuple[str, Direction], int] = {}
-    root = load(path, findings)
+    events: tuple[Event, ...] = ()
+    root = load(path, findings, f"write events: [{_EXAMPLE}]")
     if root is not None:
         listed = fields(root, findings, ("events",), f"events: [{_EXAMPLE}]").get("events")
         if listed is None:
             findings.error(root, f"events is missing: write events: [{_EXAMPLE}]")
         else:
-            for node in sequence(listed, findings, f"a list of {_EXAMPLE}"):
-                _note_numbers(rules, highest)
-                event = _event(node, Scene(rules, findings, highest))
-                if event is not None:
-                    events.append(event)
-                    rules = phases(rules, [event])[-1].rule_set
+            nodes = sequence(listed, findings, f"a list of {_EXAMPLE}")
+            events = _in_order([partial(_event, node) for node in nodes], rules, findings)
     findings.stop_if_any()
+    return events
+
+
+def made_changes(asked: Iterable[tuple[Moment, Node]], rules: RuleSet, findings: Findings) -> tuple[Event, ...]:
+    """Changes whose moments are known: each mapping is an event without its moment. Mistakes become findings."""
+    return _in_order([partial(_action, node, moment) for moment, node in asked], rules, findings)
+
+
+def _in_order(
+    reads: Iterable[Callable[[Scene], Event | None]], rules: RuleSet, findings: Findings
+) -> tuple[Event, ...]:
+    """Events, each read with the rules as those before it left them."""
+    events: list[Event] = []
+    highest: dict[tuple[str, Direction], int] = {}
+    for read in reads:
+        _note_numbers(rules, highest)
+        event = read(Scene(rules, findings, highest))
+        if event is not None:
+            events.append(event)
+            rules = phases(rules, [event])[-1].rule_set
     return tuple(events)
 
 
@@ -92,12 +108,25 @@ def _event(node: Node, scene: Scene) -> Event | None:
     if not isinstance(node.value, dict):
         return None
     moment = _moment(node, [key for key in WHEN_KEYS if key in found], found, findings)
+    said = _said(node, found, scene)
+    return None if said is None or moment is None else Event(moment, said.text, said.change)
+
+
+def _action(node: Node, moment: Moment, scene: Scene) -> Event | None:
+    """A change at a known moment: one action."""
+    found = fields(node, scene.findings, ACTIONS, '{revoke: ["web:ingress[0]"]}')
+    said = _said(node, found, scene) if isinstance(node.value, dict) else None
+    return None if said is None else Event(moment, said.text, said.change)
+
+
+def _said(node: Node, found: dict[str, Node], scene: Scene) -> Said | None:
+    """What the one action of a mapping does."""
     named = [key for key in ACTIONS if key in found]
     if len(named) != 1:
-        findings.error(node, f"an event has one action, found {len(named)}: write one of {', '.join(ACTIONS)}")
+        text = f"an event has one action, found {len(named)}: write one of {', '.join(ACTIONS)}"
+        scene.findings.error(node, text)
         return None
-    said = ACTIONS[named[0]](found[named[0]], scene)
-    return None if said is None or moment is None else Event(moment, said.text, said.change)
+    return ACTIONS[named[0]](found[named[0]], scene)
 
 
 def _draft(rules: RuleSet, findings: Findings) -> Draft:

@@ -72,8 +72,10 @@ class Node(Spot):
         return None if node is None or node.value is None else node
 
 
-def load(path: str | Path, findings: Findings) -> Node | None:
-    """The tree of one file, or None after what is wrong with the file was noted."""
+def load(
+    path: str | Path, findings: Findings, write: str = "write security_groups: and the groups below it"
+) -> Node | None:
+    """The tree of one file, or None after what is wrong with the file was noted; `write`: the cure of an empty one."""
     file = str(path)
     text = _read_text(path, findings)
     if text is None:
@@ -95,7 +97,7 @@ def load(path: str | Path, findings: Findings) -> Node | None:
         findings.error(spot, what)
         return None
     if builder.root is None or builder.root.value is None:
-        findings.file_error(file, "the file is empty: write security_groups: and the groups below it")
+        findings.file_error(file, f"the file is empty: {write}")
         return None
     if builder.short_form is not None and not _is_template(builder.root):
         findings.error(*builder.short_form)

@@ -11,11 +11,13 @@ from typing import Any
 
 from firewall.changes import Event
 from firewall.engine import Firewall
+from firewall.lessons.lesson import End
+from firewall.lessons.packets import GAP, Conversation
+from firewall.lessons.scene import letters
 from firewall.model import RuleSet
 from firewall.sources import load_rules
 from firewall.sources.events import load_events
 from pcaps.capture import FrameCapture
-from pcaps.conversation import Exchange, Host
 from pcaps.craft import packets_to_frames, parse
 from pcaps.frame import Frame
 from tests.support import Cells, rows
@@ -23,8 +25,6 @@ from tests.support import Cells, rows
 CLIENT, WEB, APP, DB = "198.51.100.7", "10.0.1.10", "10.0.1.20", "10.0.2.30"
 HANDSHAKE = ">S <SA >A >PA <PA"  # and a request with its response
 NS = 10**9
-GAP = 10_000_000  # ns between two packets
-LETTERS = {"ALLOW": "A", "DENY": "D", "EXEMPT": "E", "NOT_EVALUATED": "N"}
 
 Story = Sequence[Any]
 
@@ -59,16 +59,11 @@ class Tcp:
     """One TCP connection; `send` continues it where it was."""
 
     def __init__(self, client: str, server: str, port: int, sport: int = 40000) -> None:
-        self._exchange = Exchange(Host(client, sport, 1000), Host(server, port, 5000), 0.0, 0.0)
+        self._conversation = Conversation("tcp", End(client, sport), End(server, port))
 
     def send(self, script: str) -> list[Any]:
         """A packet a word: who sends (`>` the client, `<` the server), and the flags; PSH brings data."""
-        exchange = self._exchange
-        first = len(exchange.packets)
-        for word in script.split():
-            sender = exchange.client if word[0] == ">" else exchange.server
-            exchange.segment(sender, word[1:], b"data" if "P" in word else b"")
-        return exchange.packets[first:]
+        return self._conversation.send((word[0], word[1:]) for word in script.split())
 
 
 def handshake(client: str, server: str, port: int, sport: int = 40000) -> list[Any]:
@@ -112,13 +107,7 @@ def reasons(rules: RuleSet | str, story: Story, reading: str, *, at: str | None 
 
 def verdicts(rules: RuleSet | str, story: Story, reading: str, *, at: str | None = None, **settings: str) -> str:
     """The letters of a story's rows, with a `|` where the rules change."""
-    letters, done = "", 0
-    changed = [number for number, _ in _laid_out(story)[1]]
-    for row in judged(rules, story, reading, at=at, **settings):
-        reached = sum(number <= row["packet"] for number in changed)
-        letters += "|" * (reached - done) + LETTERS[row["verdict"]]
-        done = reached
-    return letters
+    return letters(judged(rules, story, reading, at=at, **settings), _laid_out(story)[1])
 
 
 def sg(rules: RuleSet | str, story: Story, *, at: str | None = None, **settings: str) -> str:

@@ -1,0 +1,180 @@
+"""The lines of a lesson's packets, from YAML to what they say; nothing is made of them yet."""
+
+import re
+from collections.abc import Callable
+from ipaddress import ip_address
+from typing import Literal
+
+from firewall.lessons.lesson import Change, Crafted, End, Line, Talk, Wait
+from firewall.lessons.read_words import Reader
+from firewall.sources.located import Node
+from firewall.sources.reading import fields, mapping, quoted, sequence, shown, suggestion, text
+
+MOST_LINES = 1000
+MOST_PACKETS = 10_000  # of one scene, said by its lines
+LONGEST_SEND = 4000  # characters
+LONGEST_EXPRESSION = 20_000  # characters; scapy's own bounds follow (pcaps.craft)
+FLAGS = "FSRPAUEC"  # FIN, SYN, RST, PSH, ACK, URG, ECE, CWR, as scapy writes them
+NO_FLAGS = "none"
+EXAMPLE = '{tcp: "client:40000 > web:22", send: ">S <SA >A"}'
+KINDS = ("tcp", "udp", "ping", "wait", "change", "scapy")
+
+Kind = Literal["tcp", "udp", "ping"]
+SEND_EXAMPLES: dict[Kind, str] = {"tcp": '">S <SA >A"', "udp": '"> <"', "ping": '"> <"'}
+_TALK = re.compile(r"(\S+)\s*>\s*(\S+)")
+_END = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([^\s:\[\]]+)):([0-9]{1,5})")
+
+
+def lines(node: Node, reader: Reader) -> tuple[Line, ...]:
+    """The packets of a scene or connection, line by line."""
+    nodes = sequence(node, reader.findings, f"a list of {EXAMPLE}")
+    if len(nodes) > MOST_LINES:
+        reader.findings.error(node, f"{len(nodes):,} lines of packets: write at most {MOST_LINES:,}")
+        return ()
+    found = [each for item in nodes if (each := _line(item, reader)) is not None]
+    packets = sum(len(each.send) for each in found if isinstance(each, Talk))
+    crafts = any(isinstance(each, Crafted) for each in found)
+    if isinstance(node.value, list) and not packets and not crafts and len(found) == len(nodes):
+        reader.findings.error(node, f"there is no packet: write {EXAMPLE}")
+    if packets > MOST_PACKETS:
+        reader.findings.error(node, f"{packets:,} packets: a scene has at most {MOST_PACKETS:,}")
+    return tuple(found)
+
+
+def _line(node: Node, reader: Reader) -> Line | None:
+    found = mapping(node, reader.findings, EXAMPLE)
+    named = [kind for kind in KINDS if kind in found]
+    if len(named) != 1:
+        if isinstance(node.value, dict):
+            wrong = next((key for key in found if key not in (*KINDS, "send", "id")), None)
+            hint = "" if wrong is None else f" ({quoted(wrong)}: {suggestion(wrong, KINDS)})"
+            reader.findings.error(node, f"a line is one of {', '.join(KINDS)}, found {len(named)}{hint}")
+        return None
+    return READ[named[0]](node, reader)
+
+
+# --- conversations -------------------------------------------------------------------------------------
+def _talk(kind: Kind) -> Callable[[Node, Reader], Talk | None]:
+    def read(node: Node, reader: Reader) -> Talk | None:
+        known = (kind, "send", "id") if kind == "ping" else (kind, "send")
+        found = fields(node, reader.findings, known, EXAMPLE)
+        ends = _ends(found[kind], kind, reader)
+        send = reader.required(node, "send", SEND_EXAMPLES[kind], lambda it: _send(it, kind, reader))
+        identifier = _identifier(found["id"], reader) if "id" in found and kind == "ping" else 1
+        if ends is None or send is None or identifier is None:
+            return None
+        return Talk(str(node), kind, *ends, send, identifier)
+
+    return read
+
+
+def _ends(node: Node, kind: Kind, reader: Reader) -> tuple[End, End] | None:
+    """`client:40000 > web:22`; a ping has no ports."""
+    write = "client > web" if kind == "ping" else "client:40000 > web:22"
+    said = text(node, reader.findings, "the two ends")
+    match = None if said is None else _TALK.fullmatch(said.strip())
+    if match is None:
+        if said is not None:
+            reader.findings.error(node, f"{shown(node)} does not name two ends: write {write}")
+        return None
+    left, right = (_end(word, node, kind, reader) for word in match.groups())
+    if left is None or right is None:
+        return None
+    if ip_address(left.address).version != ip_address(right.address).version:
+        reader.findings.error(node, f"{left.address} and {right.address} are not of one family")
+        return None
+    return left, right
+
+
+def _end(word: str, node: Node, kind: Kind, reader: Reader) -> End | None:
+    if kind == "ping":
+        address = _address(word.strip("[]"), node, reader)
+        return None if address is None else End(address)
+    match = _END.fullmatch(word)
+    if match is None or int(match[3]) > 65535:
+        reader.findings.error(node, f"{quoted(word)} is no host with a port from 0 to 65535: write client:40000")
+        return None
+    address = _address(match[1] or match[2], node, reader)
+    return None if address is None else End(address, int(match[3]))
+
+
+def _address(word: str, node: Node, reader: Reader) -> str | None:
+    """The address of a host's name, or an address as it is."""
+    if word in reader.hosts:
+        return reader.hosts[word]
+    try:
+        return str(ip_address(word))
+    except ValueError:
+        reader.findings.error(node, f"no host {quoted(word)}: {suggestion(word, reader.hosts)}, or write an address")
+        return None
+
+
+def _send(node: Node, kind: Kind, reader: Reader) -> tuple[tuple[str, str], ...] | None:
+    """`>S <SA >A`: a packet a word."""
+    if not isinstance(node.value, str) or not 0 < len(node.value) <= LONGEST_SEND:
+        reader.findings.error(node, f"{shown(node)} says no packets: write {SEND_EXAMPLES[kind]}")
+        return None
+    found = []
+    for word in node.value.split():
+        flags = "" if word[1:] == NO_FLAGS else word[1:]
+        if word[0] not in "<>":
+            wrong = "begins with > (sent by the left end) or < (by the right)"
+        elif kind != "tcp" and word[1:]:
+            wrong = f"is > or <, without flags: {kind} has none"
+        elif kind == "tcp" and not word[1:]:
+            wrong = f"has TCP's flags, such as >S; a packet without flags is >{NO_FLAGS}"
+        elif set(flags) - set(FLAGS) or len(set(flags)) < len(flags):
+            wrong = f"has flags of {FLAGS}, each once"
+        else:
+            found.append((word[0], flags))
+            continue
+        reader.findings.error(node, f"{quoted(word)} is no packet: a word {wrong}")
+        return None
+    if not found:
+        reader.findings.error(node, "says no packets")
+    return tuple(found) or None
+
+
+def _identifier(node: Node, reader: Reader) -> int | None:
+    if isinstance(node.value, int) and not isinstance(node.value, bool) and 0 <= node.value <= 0xFFFF:
+        return node.value
+    reader.findings.error(node, f"{shown(node)} is no identifier of a ping: write a number from 0 to 65535")
+    return None
+
+
+# --- the others ----------------------------------------------------------------------------------------
+def _wait(node: Node, reader: Reader) -> Wait | None:
+    time = reader.seconds(fields(node, reader.findings, ("wait",), "{wait: 400}")["wait"])
+    return None if time is None else Wait(time)
+
+
+def _change(node: Node, reader: Reader) -> Change | None:
+    change = fields(node, reader.findings, ("change",), '{change: {revoke: ["web:ingress[0]"]}}')["change"]
+    return Change(change)
+
+
+def _crafted(node: Node, reader: Reader) -> Crafted | None:
+    """Only the words are read here; the layers and fields that there are, scapy knows."""
+    from pcaps.errors import CraftError
+    from pcaps.expression import Expression
+
+    found = fields(node, reader.findings, ("scapy",), "{scapy: 'IP(src=...)/TCP(...)'}")["scapy"]
+    if not isinstance(found.value, str) or len(found.value) > LONGEST_EXPRESSION:
+        reader.findings.error(found, f"{shown(found)} is no packet in scapy's words: write 'IP(src=...)/UDP(...)'")
+        return None
+    try:
+        Expression(found.value)
+    except CraftError as error:
+        reader.findings.error(found, str(error).split("\n", 1)[0])
+        return None
+    return Crafted(str(found), found.value)
+
+
+READ: dict[str, Callable[[Node, Reader], Line | None]] = {
+    "tcp": _talk("tcp"),
+    "udp": _talk("udp"),
+    "ping": _talk("ping"),
+    "wait": _wait,
+    "change": _change,
+    "scapy": _crafted,
+}
