@@ -14,6 +14,7 @@ import click
 from firewall.commands.annotate import annotate
 from firewall.commands.explain import explain
 from firewall.commands.flowlog import flowlog
+from firewall.commands.lab import lab
 from firewall.commands.lesson import lesson
 from firewall.commands.output import (
     check_outputs,
@@ -233,6 +234,7 @@ cli.add_command(annotate)
 cli.add_command(explain)
 cli.add_command(report)
 cli.add_command(flowlog)
+cli.add_command(lab)
 cli.add_command(lesson)
 cli.add_command(watch)
 

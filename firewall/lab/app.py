@@ -22,20 +22,23 @@ from firewall.lab.material import CaptureFile, Material
 from firewall.lab.texts import texts_object
 from firewall.lab.workspace import GoneError, Workspace
 from firewall.labels import printable
+from firewall.steps import component
 from pcaps.errors import CaptureError
 
-#: The page's files: by name, the package that holds it, and what it is.
-FILES = {
-    "lab.css": ("firewall.lab", "text/css"),
-    "lab.js": ("firewall.lab", "text/javascript"),
-    "api.js": ("firewall.lab", "text/javascript"),
-    "editor.js": ("firewall.lab", "text/javascript"),
-    "lesson.js": ("firewall.lab", "text/javascript"),
-    "words.js": ("firewall.lab", "text/javascript"),
-    "stepper.js": ("firewall.steps", "text/javascript"),
-    "steps.css": ("firewall.steps", "text/css"),
+SCRIPTS = ("api.js", "editor.js", "lab.js", "lesson.js", "words.js")
+
+
+def _page_file(name: str) -> str:
+    return (files("firewall.lab") / "page" / name).read_text(encoding="utf-8")
+
+
+#: The page's files by name: what makes their text, and what it is.
+FILES: dict[str, tuple[Callable[[], str], str]] = {
+    **{name: (partial(_page_file, name), "text/javascript") for name in SCRIPTS},
+    "lab.css": (partial(_page_file, "lab.css"), "text/css"),
+    "stepper.js": (component.script, "text/javascript"),
+    "steps.css": (component.style, "text/css"),
 }
-PAGE = ("firewall.lab", "index.html")
 
 
 class Lab:
@@ -48,20 +51,20 @@ class Lab:
     # --- the page ----------------------------------------------------------------------------------------
     async def page(self, _: Request) -> Response:
         """The page itself."""
-        return Response(_file(*PAGE), media_type="text/html")
+        return Response(_page_file("index.html"), media_type="text/html")
 
     async def static(self, request: Request) -> Response:
         """One of the page's files."""
         name = request.path_params["name"]
         if name not in FILES:
             raise HTTPException(404, "the lab has no such file")
-        package, kind = FILES[name]
-        return Response(_file(package, name), media_type=kind)
+        text, kind = FILES[name]
+        return Response(text(), media_type=kind)
 
     async def begin(self, _: Request) -> Response:
         """What to show first, and every text of the page."""
         most = {"most": bounds.MAX_UPLOAD, "most_text": bounds.size_text(bounds.MAX_UPLOAD)}
-        return JSONResponse({**self._begin, **most, "texts": texts_object()})
+        return JSONResponse({**self._begin, **most, "texts": texts_object(), "steps": component.texts()})
 
     # --- lessons -----------------------------------------------------------------------------------------
     async def lessons(self, _: Request) -> Response:
@@ -159,7 +162,7 @@ def make_app(lab: Lab, token: str, hosts: tuple[str, ...]) -> Guard:
 def shown_name(given: str) -> str:
     """A file's name without its folders and control characters, bounded."""
     name = PurePosixPath(given.replace("\\", "/")).name
-    return printable(name)[: bounds.MAX_NAME] or "capture"
+    return "capture" if name in {"", "..", "."} else printable(name)[: bounds.MAX_NAME]
 
 
 async def _pieces(request: Request, most: int) -> Any:
@@ -209,10 +212,6 @@ def _number(request: Request, name: str, default: int) -> int:
     if not (text.isascii() and text.isdigit() and len(text) < 10):
         raise HTTPException(400, f"{name} is a number from 0")
     return int(text)
-
-
-def _file(package: str, name: str) -> bytes:
-    return (files(package) / "page" / name).read_bytes()
 
 
 # --- what goes wrong ---------------------------------------------------------------------------------------

@@ -5,9 +5,9 @@ from typing import Any
 
 from firewall.errors import UsageError
 from firewall.lab.material import LessonScene
+from firewall.languages import Text
 from firewall.lessons.lesson import Lesson, Question, Scene
 from firewall.lessons.library import lessons, load_lesson
-from firewall.reports.texts import Text
 
 
 class Lessons:

@@ -12,6 +12,7 @@ from firewall.lessons.grade import grade
 from firewall.lessons.lesson import Lesson, Scene
 from firewall.steps.steps import MOST_PACKETS
 from pcaps.capture import open_capture
+from pcaps.errors import CaptureError
 
 if TYPE_CHECKING:
     from pcaps.batch import PacketBatch
@@ -101,7 +102,7 @@ class CaptureFile:
         """The rules that the command named, or a start that names the capture's busiest address."""
         if self.given is not None:
             return self.given
-        with open_capture(self.path) as capture:
+        with self._opened() as capture:
             return start_rules(next(iter(capture.batches()), None))
 
     def firewalls(self, rules: Path) -> Firewalls:
@@ -110,8 +111,13 @@ class CaptureFile:
 
     def capture(self, firewall: Firewall) -> "Capture":
         """Its packets, read as `firewall` needs them."""
-        found = open_capture(self.path, verify=firewall.verifies, macs=firewall.places.wants_macs)
-        return First(found, MOST_PACKETS, self.name)
+        return First(self._opened(firewall.verifies, firewall.places.wants_macs), MOST_PACKETS, self.name)
+
+    def _opened(self, verify: bool = False, macs: bool = False) -> "Capture":
+        try:
+            return open_capture(self.path, verify=verify, macs=macs)
+        except CaptureError as error:
+            raise CaptureError(str(error).replace(self.path, self.name)) from None
 
 
 class First:

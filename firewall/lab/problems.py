@@ -20,14 +20,18 @@ class Problem(NamedTuple):
 
 
 def problems_of(error: EniwallError, path: Path) -> list[Problem]:
-    """The problems of a rule file that was written to `path`, whose name no message shows."""
+    """The problems of a rule file that was written to `path`."""
     told = error.problems if isinstance(error, RuleFileError) else [str(error)]
-    return [_problem(text, str(path)) for text in told[:MOST]]
+    return [_problem(text, path) for text in told[:MOST]]
 
 
-def _problem(text: str, path: str) -> Problem:
+def shown(text: str, path: Path) -> str:
+    """A message without the temporary file's name and without control characters."""
+    return "\n".join(map(printable, text.replace(str(path), SHOWN_NAME).split("\n")))
+
+
+def _problem(text: str, path: Path) -> Problem:
     """`path:line:column keys - what is wrong` or `path: what is wrong`, in parts."""
-    placed = re.match(re.escape(path) + r":(\d+):(\d+) ?(?:- )?", text)
+    placed = re.match(re.escape(str(path)) + r":(\d+):(\d+) ?(?:- )?", text)
     rest = text[placed.end() :] if placed else text.removeprefix(f"{path}: ")
-    shown = "\n".join(map(printable, rest.replace(path, SHOWN_NAME).split("\n")))
-    return Problem(int(placed[1]) if placed else None, int(placed[2]) if placed else None, shown)
+    return Problem(int(placed[1]) if placed else None, int(placed[2]) if placed else None, shown(rest, path))

@@ -8,7 +8,7 @@ from firewall.errors import EniwallError, UsageError
 from firewall.interfaces import busiest_text
 from firewall.lab.bounds import FIRST_ROWS
 from firewall.lab.material import Firewalls, LessonScene, Material
-from firewall.lab.problems import Problem, problems_of
+from firewall.lab.problems import problems_of, shown
 from firewall.steps import Steps
 
 RULES_FILE = "rules.yaml"
@@ -57,10 +57,14 @@ class Session:
                 return {"errors": [problem._asdict() for problem in problems_of(error, self._file)]}
             self._steps, self._first = steps, self._first or steps
             return {
-                "scene": steps.scene(),
+                "scene": self._told(steps.scene(), "notes"),
                 "changed": steps.changed_since(self._first),
                 "rows": steps.rows(1, FIRST_ROWS),
             }
+
+    def _told(self, found: dict[str, Any], key: str) -> dict[str, Any]:
+        """The same without the temporary file's name in the texts of a key."""
+        return {**found, key: [shown(text, self._file) for text in found[key]]}
 
     def _judge(self, firewalls: Firewalls) -> Steps:
         first = next(iter(firewalls.values()))
@@ -89,6 +93,6 @@ class Session:
         with self._lock:
             self._file.write_text(text, encoding="utf-8")
             try:
-                return self._material.graded(self._file)
+                return self._told(self._material.graded(self._file), "warnings")
             except EniwallError as error:
                 return {"errors": [problem._asdict() for problem in problems_of(error, self._file)]}

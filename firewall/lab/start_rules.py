@@ -35,13 +35,19 @@ def start_rules(packets: "PacketBatch | None") -> str:
     found = busiest(packets) if packets is not None else []
     if not found:
         return _filled(NOWHERE, NOWHERE, "The capture holds no IP packet, so the interface's address is an example.")
-    others = [each.address for each in found[1:] if ip_address(each.address).version == ip_address(found[0].address).version]
-    why = f"The interface is the capture's busiest address ({found[0].packets:,} packets, {found[0].role}); change it freely."
-    return _filled(found[0].address, others[0] if others else found[0].address, why)
+    first, *others = found
+    alike = [each.address for each in others if _version(each.address) == _version(first.address)]
+    counted = f"{first.packets:,} packets, {first.role}"
+    why = f"The interface is the capture's busiest address ({counted}); change it freely."
+    return _filled(first.address, (alike or [first.address])[0], why)
+
+
+def _version(address: str) -> int:
+    return ip_address(address).version
 
 
 def _filled(address: str, other: str, why: str) -> str:
-    six = ip_address(address).version == 6
+    six = _version(address) == 6
     return START.format(
         why=why,
         anywhere='"::/0"' if six else "0.0.0.0/0",

@@ -5,7 +5,7 @@ and stays English; so do verdicts, reasons and TCP states.
 https://docs.aws.amazon.com/ko_kr/vpc/latest/userguide/vpc-security-groups.html
 """
 
-from firewall.reports.texts import LANGUAGES, Text
+from firewall.languages import LANGUAGES, Text
 
 TEXTS = {
     "title": Text("eniwall lab", "eniwall 실습"),
@@ -13,9 +13,10 @@ TEXTS = {
     # --- the bar
     "menu": Text("Lessons", "강의 목록"),
     "language": Text("Language", "언어"),
-    "large": Text("Large type", "큰 글자"),
     "link": Text("Copy link", "링크 복사"),
-    "link_copied": Text("Copied. The link works while this lab runs.", "복사했습니다. 이 실습이 실행되는 동안 유효한 링크입니다."),
+    "link_copied": Text(
+        "Copied. The link works while this lab runs.", "복사했습니다. 이 실습이 실행되는 동안 유효한 링크입니다."
+    ),
     "link_shown": Text(
         "The address bar has the link. It works while this lab runs.",
         "주소 표시줄의 주소를 복사하십시오. 이 실습이 실행되는 동안 유효한 링크입니다.",
@@ -45,20 +46,6 @@ TEXTS = {
         "캡처의 모든 패킷을 옆의 규칙으로 판정합니다. 규칙은 편집할 수 있습니다.",
     ),
     "notes": Text("What was assumed and warned of", "가정과 경고"),
-    # --- questions
-    "questions": Text("Questions", "질문"),
-    "question_at": Text("Packet {packet}", "패킷 {packet}"),
-    "reading_sg": Text("as a security group", "보안 그룹으로 판정"),
-    "reading_stateless": Text("as if the rules were stateless", "같은 규칙을 상태 비저장으로 판정"),
-    "reading_nacl": Text("by the network ACL alone", "네트워크 ACL만으로 판정"),
-    "reading_path": Text("by security groups and network ACLs", "보안 그룹과 네트워크 ACL로 판정"),
-    "at_interface": Text("at {interface}", "{interface}에서"),
-    "show_packet": Text("Go to the packet", "패킷으로 이동"),
-    "right": Text("Right.", "맞습니다."),
-    "wrong": Text("Not this time.", "아닙니다."),
-    "answer_is": Text("{verdict}, {reason}.", "{verdict}, {reason}."),
-    "score": Text("{right} of {answered} right", "{answered}문제 중 {right}문제 정답"),
-    "again": Text("Ask me again", "다시 풀기"),
     # --- rules
     "rules": Text("Rules", "규칙"),
     "rules_label": Text("Rules, judged as you type", "규칙(입력하는 대로 판정합니다)"),
@@ -70,36 +57,52 @@ TEXTS = {
     "some_changed": Text("{count} verdicts changed", "판정 {count}건이 바뀌었습니다"),
     "previous_change": Text("Previous change", "이전 변경"),
     "next_change": Text("Next change", "다음 변경"),
-    "one_problem": Text("1 mistake in the rules; the steps show the last rules that could be used.",
-        "규칙에 오류가 1개 있습니다. 단계에는 마지막으로 사용할 수 있었던 규칙의 판정이 표시됩니다."),
+    "one_problem": Text(
+        "1 mistake in the rules; the steps show the last rules that could be used.",
+        "규칙에 오류가 1개 있습니다. 단계에는 마지막으로 사용할 수 있었던 규칙의 판정이 표시됩니다.",
+    ),
     "some_problems": Text(
         "{count} mistakes in the rules; the steps show the last rules that could be used.",
         "규칙에 오류가 {count}개 있습니다. 단계에는 마지막으로 사용할 수 있었던 규칙의 판정이 표시됩니다.",
     ),
-    "no_steps": Text("The rules have mistakes, so nothing was judged yet.", "규칙에 오류가 있어 아직 판정하지 않았습니다."),
+    "no_steps": Text(
+        "The rules have mistakes, so nothing was judged yet.", "규칙에 오류가 있어 아직 판정하지 않았습니다."
+    ),
     "line": Text("line {line}", "{line}행"),
     "restore": Text("Restore the first rules", "처음 규칙으로 되돌리기"),
     # --- the task
     "task_rules": Text("Your rules, judged as you type", "내 규칙(입력하는 대로 판정합니다)"),
     "task_note": Text(
         "The steps show this scene's packets under your rules. Grading tries other connections, which are not shown.",
-        "단계에는 이 장면의 패킷을 내 규칙으로 판정한 결과가 표시됩니다. 채점에는 공개되지 않은 다른 연결을 사용합니다.",
+        "단계에는 이 장면의 패킷을 내 규칙으로 판정한 결과가 표시됩니다. 채점에는 공개하지 않은 다른 연결을 씁니다.",
     ),
     "grade": Text("Grade my rules", "내 규칙 채점하기"),
     "grading": Text("Grading ...", "채점하는 중..."),
-    "graded": Text("{score} of {total} connections fare as wanted", "연결 {total}개 중 {score}개가 요구 사항에 맞습니다"),
-    "graded_all": Text("All {total} connections fare as wanted. Well done.", "연결 {total}개가 모두 요구 사항에 맞습니다. 잘하셨습니다."),
+    "graded": Text(
+        "{score} of {total} connections fare as wanted", "연결 {total}개 중 {score}개가 요구 사항에 맞습니다"
+    ),
+    "graded_all": Text(
+        "All {total} connections fare as wanted. Well done.",
+        "연결 {total}개가 모두 요구 사항에 맞습니다. 잘하셨습니다.",
+    ),
     "want_allow": Text("should pass", "허용되어야 함"),
     "want_deny": Text("should not pass", "차단되어야 함"),
     "mark_right": Text("right", "정답"),
     "mark_wrong": Text("wrong", "오답"),
-    "fault_denied": Text("Packet {packet} ({text}) is {verdict}: {meaning}.", "패킷 {packet}({text})이 {verdict}입니다. {meaning}."),
-    "fault_passed": Text("Packet {packet} ({text}) passes: {meaning}.", "패킷 {packet}({text})이 허용됩니다. {meaning}."),
+    "fault_denied": Text(
+        "Packet {packet} ({text}) is {verdict}: {meaning}.", "패킷 {packet}({text})이 {verdict}입니다. {meaning}."
+    ),
+    "fault_passed": Text(
+        "Packet {packet} ({text}) passes: {meaning}.", "패킷 {packet}({text})이 허용됩니다. {meaning}."
+    ),
     "fault_rule": Text("Rule: {rule}", "규칙: {rule}"),
     "hint": Text("Hint: {hint}", "힌트: {hint}"),
     # --- what goes wrong
     "opening": Text("Opening ...", "여는 중..."),
-    "too_large": Text("This file is larger than {size}, and the lab takes no more.", "파일이 {size}보다 큽니다. 더 큰 파일은 열 수 없습니다."),
+    "too_large": Text(
+        "This file is larger than {size}, and the lab takes no more.",
+        "파일이 {size}보다 큽니다. 더 큰 파일은 열 수 없습니다.",
+    ),
     "gone": Text(
         "The lab does not answer. Was it ended? Start eniwall lab again.",
         "실습 서버가 응답하지 않습니다. 종료되었다면 eniwall lab을 다시 실행하십시오.",

@@ -13,11 +13,11 @@ from firewall.engine import Firewall
 from firewall.errors import LessonFileError, UsageError
 from firewall.explain.explainer import Explainer
 from firewall.labels import flow_text, protocol_number, rule_text
+from firewall.languages import REASONS_KO, Text
 from firewall.lessons.hints import hint
 from firewall.lessons.lesson import PASSING, Connection, Lesson, Task
 from firewall.lessons.scene import Row, judged, last_word, rows_of
 from firewall.model import NetworkAclEntry, Rule
-from firewall.reports.texts import REASONS_KO, Text
 from firewall.sources import load_rules
 from firewall.verdict import REASON_WORDS, REASONS
 

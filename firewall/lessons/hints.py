@@ -3,8 +3,8 @@
 from firewall.explain.explainer import Explainer
 from firewall.explain.phases import Candidate, Explanation, Passage
 from firewall.labels import rule_text
+from firewall.languages import Text
 from firewall.nearest import DESTINATION, PORT, PROTOCOL, SOURCE, TYPE, Field, Miss, fails_text
-from firewall.reports.texts import Text
 
 FIELDS_KO = {PROTOCOL: "프로토콜", PORT: "포트", TYPE: "ICMP 유형", SOURCE: "소스", DESTINATION: "대상"}
 DIRECTIONS_KO = {"ingress": "인바운드", "egress": "아웃바운드"}

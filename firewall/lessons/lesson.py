@@ -9,7 +9,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from firewall.reports.texts import Text
+from firewall.languages import Text
 from firewall.sources.located import Node
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
+from firewall.languages import LANGUAGES, Text
 from firewall.lessons.lesson import READINGS
-from firewall.reports.texts import LANGUAGES, Text
 from firewall.sources.findings import Findings
 from firewall.sources.located import Node
 from firewall.sources.reading import fields, mapping, quoted, sequence, shown, suggestion, text

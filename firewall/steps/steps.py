@@ -148,12 +148,12 @@ class Steps:
         )
 
     def changed_since(self, other: "Steps") -> list[int]:
-        """The steps that say something else than those of `other`, the same capture under other rules."""
+        """The steps of which a verdict is not that of `other`, the same capture under other rules."""
         if other.count != self.count or other.readings != self.readings:
             return list(range(1, self.count + 1))
         differs = np.zeros(self.count, np.bool_)
         for name, track in self._tracks.items():
-            differs |= track.verdicts.reason != other._tracks[name].verdicts.reason  # noqa: SLF001  (its own kind)
+            differs |= track.verdicts.verdict != other._tracks[name].verdicts.verdict  # noqa: SLF001  (its own kind)
         return [place + 1 for place in np.flatnonzero(differs).tolist()]
 
     # --- of all ------------------------------------------------------------------------------------------------

@@ -1,9 +1,8 @@
 // The lab's page: what is open, its rules, its steps, and the link that opens the same again.
 import * as api from "./api.js";
 import { mountEditor } from "./editor.js";
-import { answering, captureHead, lessonFoot, lessonHead, markQuestion, showQuestions, showTask } from "./lesson.js";
-import { mountStepper } from "./stepper.js";
-import { button, element, fill, packed, unpacked, worded } from "./words.js";
+import { asking, captureHead, lessonFoot, lessonHead, showTask } from "./lesson.js";
+import { button, element, fill, packed, unpacked } from "./words.js";
 
 const MOST_ASKED = 1000; // rows in which the packets of questions are looked for
 const at = (id) => document.getElementById(id);
@@ -12,7 +11,7 @@ let begun; // what the lab said at first: texts, what to show, how large a captu
 let lang = "en";
 let place = {}; // what is open: {lesson, scene, task} or {capture} or {open: session}, and the step
 let lesson = null;
-let session = null; // {id, first: the first rules, rows, answers, given}
+let session = null; // {id, first: the first rules, told: the last answer, notes, questions}
 let stepper = null;
 let changed = [];
 let serial = 0; // of what was asked for last: older answers are dropped
@@ -44,6 +43,8 @@ function show(found) {
   session.told = found;
   if (found.scene) {
     changed = found.changed;
+    session.notes = found.scene.notes;
+    foot();
     steps(found);
   }
   tell();
@@ -57,32 +58,33 @@ function tell() {
   judged.textContent = errors || edited ? fill(t(key), { count }) : "";
   judged.className = errors ? "word DENY" : count ? "word" : "quiet";
   const jump = (label, sign, next) => button(sign, () => stepper.go(next()), { "aria-label": label, title: label });
-  const step = place.step ?? 1;
   moves.replaceChildren(...(count && !errors ? [
-    jump(t("previous_change"), "‹", () => changed.findLast((n) => n < (place.step ?? 1)) ?? changed.at(-1)),
-    jump(t("next_change"), "›", () => changed.find((n) => n > (place.step ?? 1)) ?? changed[0]),
+    jump(t("previous_change"), "‹", () => changed.findLast((n) => n < place.step) ?? changed.at(-1)),
+    jump(t("next_change"), "›", () => changed.find((n) => n > place.step) ?? changed[0]),
   ] : []));
   restore.disabled = !edited;
   at("no-steps").hidden = stepper !== null;
-  return step;
 }
 
 // --- the steps --------------------------------------------------------------------------------------------------
 function steps(found) {
   const source = api.source(session.id, found.scene, found.rows);
+  // What a question explains holds for the first rules alone.
+  session.questions.splice(0, Infinity, ...(editor.text === session.first ? session.asked : []));
   if (stepper) {
     stepper.refresh(source, changed);
     return;
   }
-  const predict = Boolean(lesson) && !place.task;
-  stepper = mountStepper(at("stepper"), source, { lang, predict, onStep: stepped });
+  const predict = session.questions.length > 0 && session.questions.every(({ n }) => place.step <= n);
+  stepper = mountStepper(at("stepper"), source, {
+    lang, predict, texts: begun.steps, step: place.step, questions: session.asked.length ? session.questions : null,
+    onStep: stepped,
+  });
   if (changed.length) stepper.refresh(source, changed);
-  if (place.step > 1) stepper.go(Math.min(place.step, found.scene.rows));
 }
 
 function stepped(n) {
   place.step = n;
-  markQuestion(at("questions"), session.answers, n);
   remember();
 }
 
@@ -121,14 +123,13 @@ function ask(wanted) {
 }
 
 async function enter(wanted, told, found) {
-  stepper?.destroy?.();
+  stepper?.destroy();
   stepper = null;
   at("stepper").replaceChildren();
   changed = [];
   lesson = told;
   place = { ...wanted, step: wanted.step ?? 1 };
-  session = { id: found.id, first: found.rules, told: found, answers: [], given: {}, notes: found.scene?.notes ?? [] };
-  await questions(found);
+  session = { id: found.id, first: found.rules, told: found, notes: [], questions: [], asked: await questions(found) };
   const rules = wanted.rules ?? found.rules;
   editor.set(rules);
   at("work").hidden = false;
@@ -138,13 +139,12 @@ async function enter(wanted, told, found) {
   remember();
 }
 
-// The answers to the questions, by the first rules.
+// The scene's questions at their steps, by the first rules.
 async function questions(found) {
-  const asking = lesson && !place.task ? lesson.scenes[place.scene - 1].questions : [];
-  if (!asking.length || !found.scene) return;
-  const whole = found.scene.rows <= found.rows.length;
-  const rows = whole ? found.rows : await api.source(found.id, found.scene, []).rows(1, MOST_ASKED);
-  session.answers = asking.map((question) => answering(question, rows, found.scene.readings));
+  const given = lesson && !place.task ? lesson.scenes[place.scene - 1].questions : [];
+  if (!given.length || !found.scene) return [];
+  const rows = found.scene.rows <= found.rows.length ? found.rows : await api.source(found.id, found.scene, []).rows(1, MOST_ASKED);
+  return asking(given, rows, found.scene.readings);
 }
 
 // Everything but the steps, in the language that is chosen.
@@ -153,11 +153,9 @@ function around() {
   const heading = at("about");
   if (lesson) lessonHead(heading, lesson, place, { ...words(), go: (part) => open({ lesson: lesson.name, ...part }) });
   else captureHead(heading, session.told.scene?.title ?? session.title ?? "", words());
-  const asking = lesson && !place.task ? scene.questions : [];
-  showQuestions(at("questions"), asking, session.answers, session.given, { ...words(), go: (n) => stepper.go(n) });
   at("task").hidden = !place.task;
   if (place.task) showTask(at("task"), lesson, { ...words(), grade: graded });
-  lessonFoot(at("after"), lesson, place.task ? null : scene, session.notes, words());
+  foot();
   const [file, ...others] = scene && !place.task ? scene.rules : [];
   editor.label(place.task ? t("task_rules") : file ? fill(t("rules_file"), { file }) : t("rules_label"));
   at("rules-about").textContent = [
@@ -165,6 +163,10 @@ function around() {
     others.length ? fill(t("rules_others"), { files: others.join(", ") }) : "",
   ].filter(Boolean).join(". ");
   listing();
+}
+
+function foot() {
+  lessonFoot(at("after"), lesson, place.task ? null : lesson?.scenes[place.scene - 1], session.notes, words());
 }
 
 async function graded() {
@@ -273,7 +275,6 @@ function listen() {
     at("menu").setAttribute("aria-expanded", String(shown));
   });
   at("language").addEventListener("change", (event) => speak(event.target.value));
-  at("large").addEventListener("change", (event) => { document.documentElement.toggleAttribute("data-large", event.target.checked); });
   at("link").addEventListener("click", async () => {
     remember();
     const done = await navigator.clipboard?.writeText(location.href).then(() => true, () => false);

@@ -1,7 +1,6 @@
-// What stands around the steps of a lesson: its story, scenes, questions, task and what to take away.
-import { button, element, fill, verdictWord } from "./words.js";
+// What stands around the steps of a lesson: its story, scenes, task and what to take away; and its questions.
+import { button, element, fill } from "./words.js";
 
-const VERDICTS = ["ALLOW", "DENY", "EXEMPT", "NOT_EVALUATED"];
 const PASSING = ["ALLOW", "EXEMPT"];
 
 // The head of a lesson; `go({scene, task})` opens another part of it.
@@ -46,66 +45,17 @@ const sourceOf = (text) => (/^https:\/\//.test(text)
   : element("span", { lang: "en" }, text));
 
 // --- questions ------------------------------------------------------------------------------------------------
-// The row that answers: of the packet's rows (at the interface asked about) the first denial, else the last.
-export function answering(question, rows, readings) {
-  const of = readings.indexOf(question.reading);
-  const met = rows.filter((row) => row.packet === question.packet && (!question.at || row.eni === question.at));
-  const told = met.map((row) => ({ step: row.n, verdict: row.verdicts[of][0], reason: row.verdicts[of][1] }));
-  return told.find((each) => each.verdict === "DENY") ?? told.at(-1) ?? null;
-}
-
-// `given` keeps the learner's answers, by question, as long as the scene is open.
-export function showQuestions(parent, questions, answers, given, { t, lang, go }) {
-  const head = element("h2", { id: "questions-head" }, t("questions"));
-  const score = element("p", { class: "score", role: "status" });
-  const cards = questions.map((question, index) => element("li", { class: "card", id: `question-${index}` }));
-
-  function draw(index) {
-    const [question, answer, said] = [questions[index], answers[index], given[index]];
-    const where = [fill(t("question_at"), { packet: question.packet }), t(`reading_${question.reading}`)];
-    if (question.at) where.push(fill(t("at_interface"), { interface: question.at }));
-    const line = element("p", { class: "quiet above" }, where.join(", "));
-    const ask = element("p", { class: "ask" }, question.ask[lang]);
-    if (said === undefined) {
-      const offered = VERDICTS.filter((word) => ["ALLOW", "DENY", answer?.verdict].includes(word));
-      const choices = offered.map((word) => button(word, () => choose(index, word), { class: `button choice ${word}`, lang: "en" }));
-      cards[index].replaceChildren(line, ask, element("p", { class: "choices" }, ...choices));
-      return;
-    }
-    const right = said === answer?.verdict;
-    const told = element("p", { class: "told" }, element("b", {}, `${right ? "✓" : "✗"} ${t(right ? "right" : "wrong")} `));
-    if (answer) told.append(verdictWord(answer.verdict), element("span", { class: "mono", lang: "en" }, ` ${answer.reason}`));
-    const more = [element("p", {}, question.why[lang])];
-    const moves = element("p", { class: "choices" },
-      answer ? button(t("show_packet"), () => go(answer.step, question)) : null,
-      button(t("again"), () => { delete given[index]; draw(index); tell(); cards[index].querySelector("button").focus(); }));
-    cards[index].replaceChildren(line, ask, told, ...more, moves);
+// The questions as the stepper asks them: of the step that decides, which is the first denial of a packet's rows
+// (at the interface asked about), else the last of them.
+export function asking(questions, rows, readings) {
+  const found = [];
+  for (const { packet, reading, at, ask, why } of questions) {
+    const met = rows.filter((row) => row.packet === packet && (!at || row.eni === at));
+    const denied = met.find((row) => row.verdicts[readings.indexOf(reading)][0] === "DENY");
+    const row = denied ?? met.at(-1);
+    if (row) found.push({ n: row.n, reading, ask, why });
   }
-
-  function choose(index, word) {
-    given[index] = word;
-    draw(index);
-    tell();
-    cards[index].querySelector("button").focus();
-  }
-
-  function tell() {
-    const answered = Object.keys(given).length;
-    const right = Object.entries(given).filter(([index, word]) => answers[index]?.verdict === word).length;
-    score.textContent = answered ? fill(t("score"), { right, answered }) : "";
-  }
-
-  cards.forEach((_, index) => draw(index));
-  tell();
-  parent.replaceChildren(element("div", { class: "head" }, head, score), element("ol", { class: "cards" }, ...cards));
-  parent.hidden = questions.length === 0;
-}
-
-// The question of the step that is shown stands out.
-export function markQuestion(parent, answers, step) {
-  answers.forEach((answer, index) => {
-    parent.querySelector(`#question-${index}`)?.classList.toggle("here", answer?.step === step);
-  });
+  return found;
 }
 
 // --- the task --------------------------------------------------------------------------------------------------

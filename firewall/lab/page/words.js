@@ -27,9 +27,6 @@ export function button(text, act, attributes = {}) {
   return made;
 }
 
-// A verdict's word in its colour.
-export const verdictWord = (word) => element("span", { class: `word ${word}`, lang: "en" }, word);
-
 // Text as base64url (RFC 4648 section 5) of its UTF-8, for a link; and back, null for what is none.
 export function packed(text) {
   const bytes = new TextEncoder().encode(text);
