@@ -1,5 +1,6 @@
 """`eniwall lab`."""
 
+import os
 import sys
 
 import click
@@ -50,7 +51,8 @@ def _choose_engine(capture: str | None) -> None:
     from firewall.small import is_small
     from pcaps import accelerate
 
-    if accelerate.chosen() or accelerate.warm() or not (capture is None or is_small([capture])):
+    told = "ENIWALL_ENGINE" in os.environ or accelerate.chosen()
+    if told or accelerate.warm() or not (capture is None or is_small([capture])):
         return
     accelerate.prefer("interpreted")
     if accelerate.engine() == "interpreted":

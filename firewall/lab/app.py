@@ -23,6 +23,7 @@ from firewall.lab.texts import texts_object
 from firewall.lab.workspace import GoneError, Workspace
 from firewall.labels import printable
 from firewall.steps import component
+from firewall.steps.texts import texts as stepper_texts
 from pcaps.errors import CaptureError
 
 SCRIPTS = ("api.js", "editor.js", "lab.js", "lesson.js", "words.js")
@@ -36,7 +37,8 @@ def _page_file(name: str) -> str:
 FILES: dict[str, tuple[Callable[[], str], str]] = {
     **{name: (partial(_page_file, name), "text/javascript") for name in SCRIPTS},
     "lab.css": (partial(_page_file, "lab.css"), "text/css"),
-    "stepper.js": (component.script, "text/javascript"),
+    "icon.svg": (partial(_page_file, "icon.svg"), "image/svg+xml"),
+    **{name: (partial(component.part, name), "text/javascript") for name in component.MODULES},
     "steps.css": (component.style, "text/css"),
 }
 
@@ -64,7 +66,7 @@ class Lab:
     async def begin(self, _: Request) -> Response:
         """What to show first, and every text of the page."""
         most = {"most": bounds.MAX_UPLOAD, "most_text": bounds.size_text(bounds.MAX_UPLOAD)}
-        return JSONResponse({**self._begin, **most, "texts": texts_object(), "steps": component.texts()})
+        return JSONResponse({**self._begin, **most, "texts": texts_object(), "steps": stepper_texts()})
 
     # --- lessons -----------------------------------------------------------------------------------------
     async def lessons(self, _: Request) -> Response:

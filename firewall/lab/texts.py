@@ -11,7 +11,7 @@ TEXTS = {
     "title": Text("eniwall lab", "eniwall 실습"),
     "skip": Text("Skip to the content", "본문으로 건너뛰기"),
     # --- the bar
-    "menu": Text("Lessons", "강의 목록"),
+    "menu": Text("Lessons and captures", "강의와 캡처"),
     "language": Text("Language", "언어"),
     "link": Text("Copy link", "링크 복사"),
     "link_copied": Text(
@@ -38,6 +38,8 @@ TEXTS = {
     "scenes": Text("Scenes", "장면"),
     "task": Text("Task", "과제"),
     "steps": Text("Step by step", "단계별 보기"),
+    "side": Text("Beside the steps", "단계 옆에 표시할 내용"),
+    "side_states": Text("States and fields", "상태와 필드"),
     "sources": Text("Sources", "출처"),
     "undocumented": Text("What AWS does not document", "AWS 문서에 없는 내용"),
     "takeaway": Text("To take away", "정리"),

@@ -32,10 +32,10 @@ class Running(NamedTuple):
     port: int
     token: str
 
-    def get(self, path: str) -> tuple[int, bytes]:
+    def ask(self, method: str, path: str, body: bytes | None = None) -> tuple[int, bytes]:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
         try:
-            connection.request("GET", path)
+            connection.request(method, path, body)
             answer = connection.getresponse()
             return answer.status, answer.read()
         finally:
@@ -62,13 +62,11 @@ def running(folder: Path, *words: str) -> Iterator[Running]:
 @pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGINT])
 def test_the_lab_ends_by_a_signal_and_leaves_nothing(tmp_path: Path, ending: signal.Signals) -> None:
     with running(tmp_path) as lab:
-        status, page = lab.get(f"/{lab.token}/")
+        status, page = lab.ask("GET", f"/{lab.token}/")
         assert (status, b"<title>eniwall lab</title>" in page) == (200, True)
         (folder,) = tmp_path.glob("eniwall-lab-*")
         assert folder.stat().st_mode & 0o777 == 0o700
-        connection = http.client.HTTPConnection("127.0.0.1", lab.port, timeout=PATIENCE)
-        connection.request("POST", f"/{lab.token}/api/upload?name=a.pcap", body=sample("web-http").read_bytes())
-        assert connection.getresponse().status == 200
+        assert lab.ask("POST", f"/{lab.token}/api/upload?name=a.pcap", sample("web-http").read_bytes())[0] == 200
         assert sorted(path.name for path in folder.glob("*/*")) == ["capture", "rules.yaml"]
         lab.process.send_signal(ending)
         out, err = lab.process.communicate(timeout=PATIENCE)
@@ -80,7 +78,7 @@ def test_the_lab_ends_by_a_signal_and_leaves_nothing(tmp_path: Path, ending: sig
 def test_it_listens_to_this_machine_alone_and_keeps_its_token(tmp_path: Path) -> None:
     with running(tmp_path) as one, running(tmp_path) as other:
         assert one.token != other.token
-        assert one.get("/")[0] == one.get(f"/{other.token}/")[0] == 404
+        assert one.ask("GET", "/")[0] == one.ask("GET", f"/{other.token}/")[0] == 404
         elsewhere = socket.socket()
         elsewhere.settimeout(5)
         with elsewhere, pytest.raises(OSError, match=r".*"):
@@ -89,7 +87,7 @@ def test_it_listens_to_this_machine_alone_and_keeps_its_token(tmp_path: Path) ->
 
 def test_a_capture_with_its_rules_is_what_the_page_begins_with(tmp_path: Path) -> None:
     with running(tmp_path, WEB, "--rules", WEB_RULES, "--lang", "ko") as lab:
-        status, body = lab.get(f"/{lab.token}/api/begin")
+        status, body = lab.ask("GET", f"/{lab.token}/api/begin")
     assert status == 200
     assert b'"lang":"ko"' in body
     assert b'"capture":true' in body
@@ -98,7 +96,9 @@ def test_a_capture_with_its_rules_is_what_the_page_begins_with(tmp_path: Path) -
 def test_the_help_says_what_it_listens_to(run: Run) -> None:
     done = run("lab", "--help")
     assert done.status == 0
-    assert "It listens to 127.0.0.1 alone and nothing leaves this machine; Ctrl-C ends it." in " ".join(done.out.split())
+    assert "It listens to 127.0.0.1 alone and nothing leaves this machine; Ctrl-C ends it." in " ".join(
+        done.out.split()
+    )
 
 
 @pytest.mark.parametrize(
@@ -115,9 +115,7 @@ def test_the_help_says_what_it_listens_to(run: Run) -> None:
         (("--lesson", "no-such-lesson"), "no lesson 'no-such-lesson'"),
     ],
 )
-def test_words_that_do_not_fit_are_told_before_anything_is_served(
-    run: Run, words: tuple[str, ...], told: str
-) -> None:
+def test_words_that_do_not_fit_are_told_before_anything_is_served(run: Run, words: tuple[str, ...], told: str) -> None:
     done = run("lab", *words)
     assert (done.status, done.out) == (2, "")
     assert told in done.err

@@ -1,7 +1,8 @@
 // The lab's page: what is open, its rules, its steps, and the link that opens the same again.
 import * as api from "./api.js";
 import { mountEditor } from "./editor.js";
-import { asking, captureHead, lessonFoot, lessonHead, showTask } from "./lesson.js";
+import { asking, captureHead, lessonFoot, lessonHead, lessonParts, showTask } from "./lesson.js";
+import { mountStepper } from "./stepper.js";
 import { button, element, fill, packed, unpacked } from "./words.js";
 
 const MOST_ASKED = 1000; // rows in which the packets of questions are looked for
@@ -27,7 +28,7 @@ const moves = element("span", { class: "moves" });
 const restore = element("button", { type: "button", class: "button", id: "restore" });
 restore.addEventListener("click", () => { editor.set(session.first); judge(session.first); });
 at("editor").before(element("p", { class: "quiet", id: "rules-about" }));
-at("editor").after(element("p", { class: "judged" }, judged, moves), element("p", {}, restore));
+at("editor").after(element("p", { class: "judged" }, judged, moves, restore));
 
 async function judge(text) {
   const [mine, from] = [typed += 1, session];
@@ -133,6 +134,7 @@ async function enter(wanted, told, found) {
   const rules = wanted.rules ?? found.rules;
   editor.set(rules);
   at("work").hidden = false;
+  beside(lesson && !place.task ? "states" : "rules");
   around();
   if (rules === found.rules) show(found);
   else await judge(rules);
@@ -151,8 +153,9 @@ async function questions(found) {
 function around() {
   const scene = lesson?.scenes[place.scene - 1];
   const heading = at("about");
-  if (lesson) lessonHead(heading, lesson, place, { ...words(), go: (part) => open({ lesson: lesson.name, ...part }) });
+  if (lesson) lessonHead(heading, lesson, place, words());
   else captureHead(heading, session.told.scene?.title ?? session.title ?? "", words());
+  lessonParts(at("parts"), lesson, place, { ...words(), go: (part) => open({ lesson: lesson.name, ...part }) });
   at("task").hidden = !place.task;
   if (place.task) showTask(at("task"), lesson, { ...words(), grade: graded });
   foot();
@@ -205,7 +208,7 @@ function listing() {
   at("lessons").replaceChildren(...begun.lessons.map((each) => {
     const here = place.lesson === each.name;
     const text = [`${each.title[lang]}`, done.includes(each.name) ? element("span", { class: "quiet" }, ` ✓ ${t("done")}`) : null];
-    const choose = button("", () => { closeList(); open({ lesson: each.name, scene: 1, task: false }); },
+    const choose = button("", () => { showList(false); open({ lesson: each.name, scene: 1, task: false }); },
       { class: "entry", "aria-current": here ? "page" : null });
     choose.replaceChildren(element("span", { class: "count" }, String(each.number)), element("span", {}, ...text.filter(Boolean)));
     return element("li", {}, choose);
@@ -264,16 +267,20 @@ function wantedBy(hash) {
   return begun.lesson ? { lesson: begun.lesson, scene: 1, task: false, ...shared } : null;
 }
 
-function closeList() {
-  document.body.classList.remove("listing");
-  at("menu").setAttribute("aria-expanded", "false");
+function showList(shown) {
+  at("list").hidden = !shown;
+  at("menu").setAttribute("aria-expanded", String(shown));
+}
+
+// What stands beside the steps where there is no room for both: "states" or "rules".
+function beside(side) {
+  at("bench").dataset.side = side;
+  for (const each of document.querySelectorAll(".side-choice button")) each.setAttribute("aria-pressed", String(each.dataset.side === side));
 }
 
 function listen() {
-  at("menu").addEventListener("click", () => {
-    const shown = document.body.classList.toggle("listing");
-    at("menu").setAttribute("aria-expanded", String(shown));
-  });
+  at("menu").addEventListener("click", () => showList(at("list").hidden));
+  for (const each of document.querySelectorAll(".side-choice button")) each.addEventListener("click", () => beside(each.dataset.side));
   at("language").addEventListener("change", (event) => speak(event.target.value));
   at("link").addEventListener("click", async () => {
     remember();
@@ -285,11 +292,11 @@ function listen() {
   at("file").addEventListener("change", (event) => {
     const [file] = event.target.files;
     event.target.value = "";
-    closeList();
+    showList(false);
     if (file) upload(file);
   });
   at("given").hidden = !begun.capture;
-  at("given").addEventListener("click", () => { closeList(); open({ capture: true }); });
+  at("given").addEventListener("click", () => { showList(false); open({ capture: true }); });
   addEventListener("dragover", (event) => { event.preventDefault(); at("drop").classList.add("over"); });
   addEventListener("dragleave", () => at("drop").classList.remove("over"));
   addEventListener("drop", (event) => {
@@ -313,6 +320,7 @@ async function start() {
   translate();
   listen();
   if (wanted) await open(wanted);
+  else showList(true);
 }
 
 start();

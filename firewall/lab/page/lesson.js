@@ -3,27 +3,32 @@ import { button, element, fill } from "./words.js";
 
 const PASSING = ["ALLOW", "EXEMPT"];
 
-// The head of a lesson; `go({scene, task})` opens another part of it.
-export function lessonHead(parent, lesson, place, { t, lang, go }) {
+// The head of a lesson. Its story is told at the first scene, and there to be opened at the others.
+export function lessonHead(parent, lesson, place, { t, lang }) {
+  const story = element("details", { class: "story", open: place.scene === 1 && !place.task },
+    element("summary", {}, t("story")), ...paragraphs(lesson.story[lang]));
+  parent.replaceChildren(
+    element("div", {},
+      element("p", { class: "quiet above" }, fill(t("lesson_number"), { number: lesson.number })),
+      element("h1", {}, lesson.title[lang]),
+      element("p", { class: "lead" }, lesson.teaches[lang])),
+    story,
+  );
+}
+
+// Its scenes and its task, to choose from; `go({scene, task})` opens another one.
+export function lessonParts(parent, lesson, place, { t, lang, go }) {
   const part = (text, wanted) => {
     const here = wanted.task === place.task && (wanted.task || wanted.scene === place.scene);
     return element("li", {}, button(text, () => go(wanted), { "aria-current": here ? "page" : null, class: "button tab" }));
   };
-  const scenes = lesson.scenes.map((scene, index) => part(`${index + 1}. ${scene.title[lang]}`, { scene: index + 1, task: false }));
-  const task = lesson.task ? [part(t("task"), { scene: place.scene, task: true })] : [];
-  const story = element("details", { class: "story", open: true }, element("summary", {}, t("story")),
-    ...paragraphs(lesson.story[lang]));
-  parent.replaceChildren(
-    element("p", { class: "quiet above" }, fill(t("lesson_number"), { number: lesson.number })),
-    element("h1", {}, lesson.title[lang]),
-    element("p", { class: "lead" }, lesson.teaches[lang]),
-    story,
-    element("nav", { "aria-label": t("scenes") }, element("ul", { class: "tabs" }, ...scenes, ...task)),
-  );
+  const scenes = (lesson?.scenes ?? []).map((scene, index) => part(`${index + 1}. ${scene.title[lang]}`, { scene: index + 1, task: false }));
+  const task = lesson?.task ? [part(t("task"), { scene: place.scene, task: true })] : [];
+  parent.replaceChildren(element("ul", { class: "tabs" }, ...scenes, ...task));
 }
 
 export function captureHead(parent, title, { t }) {
-  parent.replaceChildren(element("h1", { class: "name" }, title), element("p", { class: "lead" }, t("capture_about")));
+  parent.replaceChildren(element("div", {}, element("h1", { class: "name" }, title), element("p", { class: "lead" }, t("capture_about"))));
 }
 
 // What follows the steps: what to take away, where it is written, and what was assumed.
@@ -38,7 +43,7 @@ export function lessonFoot(parent, lesson, scene, notes, { t, lang }) {
   parent.replaceChildren(...parts);
 }
 
-const paragraphs = (text) => text.split(/\n\s*\n/).filter(Boolean).map((each) => element("p", {}, each));
+const paragraphs = (text) => text.split(/\n+/).filter(Boolean).map((each) => element("p", {}, each));
 const listOf = (items) => element("ul", {}, ...items.map((item) => element("li", {}, item)));
 const sourceOf = (text) => (/^https:\/\//.test(text)
   ? element("a", { href: text, target: "_blank", rel: "noopener noreferrer" }, text)
