@@ -1,6 +1,5 @@
 """The connections of the page: compact columns as JSON, and the first rows as the page shows them without a script."""
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +11,7 @@ from firewall.columns import Column, Words
 from firewall.labels import ICMP_PROTOCOLS, duration_text, endpoint, printable, protocol_word
 from firewall.reports.connection_columns import all_connections, connection_columns, largest_first
 from firewall.reports.result import Connection, Result
+from firewall.reports.safe_json import json_text
 from firewall.reports.texts import Words as Texts
 
 FIRST_ROWS = 50  # a page of them, in the page itself too
@@ -40,8 +40,6 @@ FILTERS = (("eni", "interface"), ("protocol", "protocol"), ("state", "state"), (
 WORDS = ("eni", "src", "dst", "protocol", "capture", "rule", "state", "history")
 NUMBERS = ("flow", "src_port", "dst_port", "packet", "sent", "sent_bytes", "received", "received_bytes", "denied")
 TEXT_KEYS = ("found_of", "shown", "shown_none", "sort_hint")
-#: What could end a script element, or a line of one: written as escapes.
-ESCAPES = {ord(sign): f"\\u{ord(sign):04x}" for sign in "<>&\u2028\u2029"}
 
 Frame = Callable[[str, int], str]
 Clock = Callable[[int | None], str]
@@ -90,11 +88,6 @@ def connection_page(result: Result, t: Texts, clock: Clock, frame: Frame, mode: 
         filters=[(name, key, _choices(words[name][0])) for name, key in FILTERS if len(words[name][0]) > 1],
         data=Markup(json_text(data)),  # noqa: S704  (every sign that could end the element is escaped)
     )
-
-
-def json_text(data: Any) -> str:
-    """JSON that can stand in a script element, whatever its strings hold."""
-    return json.dumps(data, separators=(",", ":"), ensure_ascii=False).translate(ESCAPES)
 
 
 def _text(key: str) -> Any:

@@ -22,6 +22,7 @@ class Look(NamedTuple):
     box_height: int
     lane: int
     gap: int  # between the usual way and the states beside it
+    rail_gap: int
     words: bool
 
     @property
@@ -30,10 +31,9 @@ class Look(NamedTuple):
         return self.margin + DOT
 
 
-LARGE = Look(margin=28, step=88, box_width=150, box_height=46, lane=78, gap=150, words=True)
-SMALL = Look(margin=8, step=62, box_width=132, box_height=42, lane=20, gap=44, words=False)
+LARGE = Look(margin=28, step=88, box_width=150, box_height=46, lane=78, gap=150, rail_gap=30, words=True)
+SMALL = Look(margin=8, step=62, box_width=134, box_height=42, lane=14, gap=20, rail_gap=16, words=False)
 DOT = 9
-RAIL_GAP = 30
 PORT = 13  # between lines that end at one box
 BEND = 10
 LINE = 15
@@ -113,7 +113,7 @@ def layout(graph: Graph, look: Look = LARGE) -> Layout:
     half = look.box_width / 2
     spine = look.margin + (max(lane_of.values(), default=-1) + 1) * look.lane + half + look.lane / 2
     beside_x = spine + look.box_width + look.gap
-    rail = beside_x + half + RAIL_GAP
+    rail = beside_x + half + look.rail_gap
     columns = {state: spine if state in path else rail if state in graph.everywhere else beside_x for state in levels}
     places = {state: Point(columns[state], look.top + level * look.step) for state, level in levels.items()}
     legend = 2 * LINE + look.margin if look.words else 0

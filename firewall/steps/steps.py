@@ -22,6 +22,7 @@ from firewall.rows import take_rows
 from firewall.steps.diagram import diagrams
 from firewall.steps.fields import layers
 from firewall.steps.table import between, table_at
+from firewall.steps.texts import texts
 from firewall.steps.track import Held, Met, Track
 from firewall.steps.whys import why
 from firewall.verdict import REASONS
@@ -65,13 +66,14 @@ class Steps:
         title: str = "",
         hosts: Mapping[str, str] | None = None,
         most: int = MOST_PACKETS,
+        because: str = "stepping holds them in memory",
     ) -> Self:
         """Read a capture and judge it by each reading, the first of which is shown as the main one.
 
         `firewalls` are new ones over the same interfaces, by the name of their reading; `hosts` names addresses.
-        Raises UsageError for more than `most` packets, or where no interface is known.
+        Raises UsageError for more than `most` packets (and says `because`), or where no interface is known.
         """
-        held = Held(capture, most)
+        held = Held(capture, most, because)
         return cls({name: Track(firewall, held) for name, firewall in firewalls.items()}, held, title, hosts or {})
 
     @property
@@ -104,7 +106,7 @@ class Steps:
                 "profile": firewall.profile,
                 "notes": self._notes,
             }
-        ) | {"diagram": diagrams(firewall.settings)}
+        ) | {"diagram": diagrams(firewall.settings), "texts": texts()}
 
     def rows(self, start: int, count: int) -> list[dict[str, Any]]:
         """At most `count` steps from `start` on, a line each; what lies beyond the last is left out."""

@@ -25,16 +25,16 @@ MOST_KEPT = 128 << 20  # bytes of tables in the kept firewalls of one reading; a
 class Held:
     """A capture's packets in memory, to be read several times; see pcaps.capture.Capture.
 
-    Raises UsageError where there are more than `most`.
+    Raises UsageError where there are more than `most`, and says `because`.
     """
 
-    def __init__(self, capture: Capture, most: int) -> None:
+    def __init__(self, capture: Capture, most: int, because: str) -> None:
         found, rows = [], 0
         for packets in capture.batches():
             rows += packets.rows
             if rows > most:
                 raise UsageError(
-                    f"the capture has more than {most:,} packets, and stepping holds them in memory:"
+                    f"the capture has more than {most:,} packets, and {because}:"
                     " choose some with --filter, or cut the file"
                 )
             found.append(packets)

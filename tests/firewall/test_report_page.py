@@ -13,10 +13,10 @@ from markupsafe import escape
 
 from firewall.errors import UsageError
 from firewall.languages import LANGUAGES, REASONS_KO
-from firewall.reports.connection_page import json_text
 from firewall.reports.html_report import html_report
 from firewall.reports.markdown_report import code, markdown_report
 from firewall.reports.result import Result
+from firewall.reports.safe_json import json_text
 from firewall.reports.texts import TEXTS
 from firewall.run.inputs import Inputs
 from firewall.run.report import run_report
