@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pcaps.craft import Packet
 
 SEQUENCE_MASK = 0xFFFF_FFFF
+IPV4_HEADER = 20  # octets, without options
 
 
 @dataclass
@@ -73,10 +74,25 @@ class Exchange:
         self.send(sender, *((tcp, layer_class("Raw")(data)) if data else (tcp,)))
         sender.next = (sender.next + len(data) + ("S" in flags) + ("F" in flags)) & SEQUENCE_MASK
 
-    def datagram(self, sender: Host, data: bytes) -> None:
-        """One UDP datagram."""
+    def datagram(self, sender: Host, data: bytes, fragments: int = 1) -> None:
+        """One UDP datagram, over IPv4 in as many fragments as it is said to have (RFC 791 section 3.2)."""
         udp = layer_class("UDP")(sport=sender.port, dport=self.peer(sender).port)
         self.send(sender, udp, layer_class("Raw")(data))
+        if fragments > 1:
+            self._fragment(self.packets.pop(), sender, fragments)
+
+    def _fragment(self, whole: "Packet", sender: Host, fragments: int) -> None:
+        """The packet's payload in pieces of equal length, a multiple of 8 octets, but for the last one."""
+        if self.version != 4:
+            raise CraftError("only datagrams over IPv4 are written in fragments")
+        payload = bytes(whole)[IPV4_HEADER:]
+        size = -(-len(payload) // (8 * fragments)) * 8
+        number = len(self.packets) + 1  # the same for the fragments of one datagram
+        for at in range(0, len(payload), size):
+            self.send(sender, layer_class("Raw")(payload[at : at + size]))
+            last = at + size >= len(payload)
+            ip = self.packets[-1]
+            ip.id, ip.proto, ip.frag, ip.flags = number, whole.proto, at // 8, 0 if last else "MF"
 
     def echo(self, sender: Host, identifier: int, sequence: int, data: bytes, *, reply: bool) -> None:
         """One echo request or reply of the exchange's family."""

@@ -23,7 +23,6 @@ from firewall.lab.texts import texts_object
 from firewall.lab.workspace import GoneError, Workspace
 from firewall.labels import printable
 from firewall.steps import component
-from firewall.steps.texts import texts as stepper_texts
 from pcaps.errors import CaptureError
 
 SCRIPTS = ("api.js", "editor.js", "lab.js", "lesson.js", "words.js")
@@ -66,7 +65,7 @@ class Lab:
     async def begin(self, _: Request) -> Response:
         """What to show first, and every text of the page."""
         most = {"most": bounds.MAX_UPLOAD, "most_text": bounds.size_text(bounds.MAX_UPLOAD)}
-        return JSONResponse({**self._begin, **most, "texts": texts_object(), "steps": stepper_texts()})
+        return JSONResponse({**self._begin, **most, "texts": texts_object()})
 
     # --- lessons -----------------------------------------------------------------------------------------
     async def lessons(self, _: Request) -> Response:

@@ -98,7 +98,7 @@ def _grades(task: Task, solved: Grade, started: Grade) -> Iterator[str]:
     for mark in solved.marks:
         if mark.fault is not None:
             fault = mark.fault
-            told = f"packet {fault.packet} is {fault.verdict} {fault.reason}"
+            told = f"packet {fault.packet} is {fault.verdict} {fault.reason}" if fault.packet else fault.why.en
             yield f"{task.solution}: does not solve the task: {mark.about.en} (want: {mark.want}): {told}"
     if started.passed:
         score = counted(started.total, "connection")

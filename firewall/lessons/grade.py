@@ -10,16 +10,16 @@ from pathlib import Path
 from typing import Any
 
 from firewall.engine import Firewall
-from firewall.errors import LessonFileError, UsageError
+from firewall.errors import LessonFileError
 from firewall.explain.explainer import Explainer
 from firewall.labels import flow_text, protocol_number, rule_text
-from firewall.languages import REASONS_KO, Text
+from firewall.languages import Text
 from firewall.lessons.hints import hint
 from firewall.lessons.lesson import PASSING, Connection, Lesson, Task
-from firewall.lessons.scene import Row, judged, last_word, rows_of
+from firewall.lessons.scaffold import task_of
+from firewall.lessons.scene import Row, judged, last_word, reason_text, rows_of
 from firewall.model import NetworkAclEntry, Rule
 from firewall.sources import load_rules
-from firewall.verdict import REASON_WORDS, REASONS
 
 FORMAT = 1  # of the object that `Grade.as_object` gives
 
@@ -37,7 +37,7 @@ class Fault:
     direction: str
     verdict: str
     reason: str
-    meaning: Text
+    why: Text
     rule: str
     hint: Text | None
 
@@ -106,7 +106,7 @@ def _mark_object(mark: Mark) -> dict[str, Any]:
     if mark.fault is not None:
         fault = mark.fault
         found["fault"] = {name: getattr(fault, name) for name in Fault.__slots__}
-        found["fault"]["meaning"] = fault.meaning._asdict()
+        found["fault"]["why"] = fault.why._asdict()
         found["fault"]["hint"] = None if fault.hint is None else fault.hint._asdict()
     return found
 
@@ -117,9 +117,7 @@ def grade(lesson: Lesson, *rules: str | Path) -> Grade:
     Raises UsageError for a lesson without a task, RuleFileError for rules that cannot be used, LessonFileError
     and CraftError for hidden connections that cannot be read.
     """
-    task = lesson.task
-    if task is None:
-        raise UsageError(f"the lesson {lesson.name} has no task to grade")
+    task = task_of(lesson)
     known = load_rules(*rules)
     marks = tuple(_mark(connection, task, rules) for connection in task.connections())
     return Grade(lesson.name, task.reading, marks, tuple(map(str, known.warnings)))
@@ -168,7 +166,6 @@ def _hint(connection: Connection, firewall: Firewall, row: Row) -> Text | None:
 
 
 def _told(row: Row, firewall: Firewall, nearest: Text | None, through: Sequence[Row] = ()) -> Fault:
-    reason = REASONS[REASON_WORDS.index(row["reason"])]
     named = [_rule_words(str(each["rule"]), firewall) for each in through or [row] if each["rule"]]
     return Fault(
         packet=row["packet"],
@@ -177,7 +174,7 @@ def _told(row: Row, firewall: Firewall, nearest: Text | None, through: Sequence[
         direction=row["direction"] or "",
         verdict=row["verdict"],
         reason=row["reason"],
-        meaning=Text(reason.meaning, REASONS_KO[reason.word]),
+        why=reason_text(row, firewall),
         rule=", ".join(dict.fromkeys(named)),
         hint=nearest,
     )

@@ -1,5 +1,7 @@
 """What a lesson is, as data: texts in every language, scenes with packets and expected verdicts, a task.
 
+A text's lines are its paragraphs.
+
 Nothing here loads numpy or scapy: a list of lessons is quick.
 """
 
@@ -47,6 +49,7 @@ class Talk:
     right: End
     send: tuple[tuple[str, str], ...]
     identifier: int = 1
+    fragments: int = 1  # of each datagram
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +87,10 @@ class Play:
     settings: Mapping[str, str] = field(default_factory=dict)
     lines: tuple[Line, ...] = ()
     recorded: Path | None = None
+
+    def rule_texts(self) -> list[tuple[str, str]]:
+        """The rule files by name, with what stands in them."""
+        return [(str(path.relative_to(self.file.parent)), path.read_text("utf-8-sig")) for path in self.rules]
 
     def firewalls(self, *rules: str | Path, readings: Sequence[str] = READINGS) -> "dict[str, Firewall]":
         """A firewall for each reading, of these rule files or the scene's own.

@@ -11,6 +11,7 @@ from pcaps.frame import Frame
 
 GAP = 10_000_000  # ns between two packets
 NUMBERS = (1000, 5000)  # the initial sequence numbers of the left and the right end
+FRAGMENT = 1000  # octets that a fragment of a datagram carries, and the last one less
 DATA = b"data"  # what PSH, a datagram and a ping carry
 
 
@@ -32,7 +33,7 @@ class Conversation:
         self._exchange = Exchange(near, far, 0.0, 0.0)
         self._requests = 0
 
-    def send(self, words: Iterable[tuple[str, str]]) -> list[Any]:
+    def send(self, words: Iterable[tuple[str, str]], fragments: int = 1) -> list[Any]:
         """A scapy packet for each word: who sends (`>` the left end, `<` the right), and TCP's flags."""
         exchange = self._exchange
         first = len(exchange.packets)
@@ -41,7 +42,9 @@ class Conversation:
             if self._kind == "tcp":
                 exchange.segment(sender, flags, DATA if "P" in flags else b"")
             elif self._kind == "udp":
-                exchange.datagram(sender, DATA)
+                exchange.datagram(
+                    sender, DATA if fragments == 1 else DATA * (FRAGMENT // len(DATA)) * fragments, fragments
+                )
             else:
                 self._requests += side == ">"
                 exchange.echo(sender, self._identifier, max(self._requests, 1), DATA, reply=side == "<")
@@ -77,6 +80,6 @@ def _frames(line: Talk | Crafted, conversations: Conversations) -> list[Frame]:
             return packets_to_frames(parse(line.text))
         who = (line.kind, line.left, line.right, line.identifier)
         conversation = conversations.setdefault(who, Conversation(*who))
-        return packets_to_frames(conversation.send(line.send))
+        return packets_to_frames(conversation.send(line.send, line.fragments))
     except CraftError as error:
         raise CraftError(f"{line.where} - {str(error).split(chr(10), 1)[0]}") from None

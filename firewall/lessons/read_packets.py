@@ -11,6 +11,7 @@ from firewall.sources.located import Node
 from firewall.sources.reading import fields, mapping, quoted, sequence, shown, suggestion, text
 
 MOST_LINES = 1000
+MOST_FRAGMENTS = 40  # 40 kB: a datagram of IPv4 has at most 64 KiB (RFC 791 section 3.1)
 MOST_PACKETS = 10_000  # of one scene, said by its lines
 LONGEST_SEND = 4000  # characters
 LONGEST_EXPRESSION = 20_000  # characters; scapy's own bounds follow (pcaps.craft)
@@ -20,6 +21,7 @@ EXAMPLE = '{tcp: "client:40000 > web:22", send: ">S <SA >A"}'
 KINDS = ("tcp", "udp", "ping", "wait", "change", "scapy")
 
 Kind = Literal["tcp", "udp", "ping"]
+MORE: dict[Kind, tuple[str, ...]] = {"tcp": (), "udp": ("fragments",), "ping": ("id",)}
 SEND_EXAMPLES: dict[Kind, str] = {"tcp": '">S <SA >A"', "udp": '"> <"', "ping": '"> <"'}
 _TALK = re.compile(r"(\S+)\s*>\s*(\S+)")
 _END = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([^\s:\[\]]+)):([0-9]{1,5})")
@@ -32,7 +34,7 @@ def lines(node: Node, reader: Reader) -> tuple[Line, ...]:
         reader.findings.error(node, f"{len(nodes):,} lines of packets: write at most {MOST_LINES:,}")
         return ()
     found = [each for item in nodes if (each := _line(item, reader)) is not None]
-    packets = sum(len(each.send) for each in found if isinstance(each, Talk))
+    packets = sum(len(each.send) * each.fragments for each in found if isinstance(each, Talk))
     crafts = any(isinstance(each, Crafted) for each in found)
     if isinstance(node.value, list) and not packets and not crafts and len(found) == len(nodes):
         reader.findings.error(node, f"there is no packet: write {EXAMPLE}")
@@ -46,7 +48,7 @@ def _line(node: Node, reader: Reader) -> Line | None:
     named = [kind for kind in KINDS if kind in found]
     if len(named) != 1:
         if isinstance(node.value, dict):
-            wrong = next((key for key in found if key not in (*KINDS, "send", "id")), None)
+            wrong = next((key for key in found if key not in (*KINDS, "send", "id", "fragments")), None)
             hint = "" if wrong is None else f" ({quoted(wrong)}: {suggestion(wrong, KINDS)})"
             reader.findings.error(node, f"a line is one of {', '.join(KINDS)}, found {len(named)}{hint}")
         return None
@@ -56,14 +58,15 @@ def _line(node: Node, reader: Reader) -> Line | None:
 # --- conversations -------------------------------------------------------------------------------------
 def _talk(kind: Kind) -> Callable[[Node, Reader], Talk | None]:
     def read(node: Node, reader: Reader) -> Talk | None:
-        known = (kind, "send", "id") if kind == "ping" else (kind, "send")
+        known = (kind, "send", *MORE[kind])
         found = fields(node, reader.findings, known, EXAMPLE)
         ends = _ends(found[kind], kind, reader)
         send = reader.required(node, "send", SEND_EXAMPLES[kind], lambda it: _send(it, kind, reader))
-        identifier = _identifier(found["id"], reader) if "id" in found and kind == "ping" else 1
-        if ends is None or send is None or identifier is None:
+        identifier = _number(found["id"], (0, 0xFFFF), reader) if "id" in found else 1
+        fragments = _number(found["fragments"], (2, MOST_FRAGMENTS), reader) if "fragments" in found else 1
+        if ends is None or send is None or identifier is None or fragments is None:
             return None
-        return Talk(str(node), kind, *ends, send, identifier)
+        return Talk(str(node), kind, *ends, send, identifier, fragments)
 
     return read
 
@@ -135,10 +138,11 @@ def _send(node: Node, kind: Kind, reader: Reader) -> tuple[tuple[str, str], ...]
     return tuple(found) or None
 
 
-def _identifier(node: Node, reader: Reader) -> int | None:
-    if isinstance(node.value, int) and not isinstance(node.value, bool) and 0 <= node.value <= 0xFFFF:
+def _number(node: Node, bounds: tuple[int, int], reader: Reader) -> int | None:
+    first, last = bounds
+    if isinstance(node.value, int) and not isinstance(node.value, bool) and first <= node.value <= last:
         return node.value
-    reader.findings.error(node, f"{shown(node)} is no identifier of a ping: write a number from 0 to 65535")
+    reader.findings.error(node, f"{shown(node)} cannot stand here: write a number from {first} to {last}")
     return None
 
 

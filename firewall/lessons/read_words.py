@@ -48,7 +48,7 @@ class Reader:
 
     # --- texts -------------------------------------------------------------------------------------------
     def told(self, node: Node) -> Text | None:
-        """A text in every language."""
+        """A text in every language; its paragraphs are its lines."""
         fields(node, self.findings, LANGUAGES, TEXT_EXAMPLE)
         if not isinstance(node.value, dict):
             return None
@@ -61,8 +61,8 @@ class Reader:
             self.findings.error(node, f"{language} is missing: write the text in {LANGUAGE_NAMES[language]} too")
             return None
         if isinstance(said.value, str):
-            parts = [" ".join(part.split()) for part in re.split(r"\n\s*\n", said.value)]
-            words = "\n\n".join(part for part in parts if part)
+            parts = (" ".join(part.split()) for part in said.value.split("\n"))  # YAML has folded what is one paragraph
+            words = "\n".join(part for part in parts if part)
             if 0 < len(words) <= LONGEST and words.replace("\n", "").isprintable():
                 return words
         self.findings.error(said, f"no text of 1 to {LONGEST:,} printable characters: write one, or put it in quotes")

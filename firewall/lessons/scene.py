@@ -9,15 +9,18 @@ from firewall.columns import row_cells
 from firewall.engine import Firewall
 from firewall.errors import LessonFileError
 from firewall.labels import Labels
+from firewall.languages import Text
 from firewall.lessons.lesson import CHANGE, LETTERS, Change, Play, Question, Scene
 from firewall.lessons.packets import laid_out
 from firewall.model import RuleSet
 from firewall.sources import load_rules
 from firewall.sources.events import made_changes
 from firewall.sources.findings import Findings
+from firewall.steps.whys import why
+from firewall.verdict import REASON_WORDS, REASONS
 from pcaps.capture import Capture, FrameCapture, open_capture
 
-Row = dict[str, Any]  # a verdict row by column name (firewall.columns)
+Row = dict[str, Any]  # a verdict row by column name (firewall.columns), and the packet's TCP `flags`
 
 
 class Judged(NamedTuple):
@@ -64,11 +67,13 @@ def opened(play: Play) -> Capture:
 def judged(play: Play, firewall: Firewall) -> Judged:
     """Every row of a play under one of its firewalls, which is used up by it."""
     rows: list[Row] = []
+    flags: list[int] = []
     with play.capture() as capture:
         labels = Labels.of(firewall, capture.names)
         for batch in firewall.replay(capture):
             rows += row_cells(batch, labels)
-    return Judged(firewall, rows)
+            flags += batch.packets.tcp_flags[batch.verdicts.packet].tolist()
+    return Judged(firewall, [row | {"flags": each} for row, each in zip(rows, flags, strict=True)])
 
 
 def all_judged(scene: Scene, *rules: str | Path) -> dict[str, Judged]:
@@ -99,6 +104,12 @@ def rows_of(rows: Iterable[Row], packet: int, at: str = "") -> list[Row]:
 def last_word(rows: Sequence[Row]) -> Row:
     """Of one packet's rows the one that decides: the first denial, else the last row."""
     return next((row for row in rows if row["verdict"] == "DENY"), rows[-1])
+
+
+def reason_text(row: Row, firewall: Firewall) -> Text:
+    """Why a row says what it says, in a sentence."""
+    reason = REASONS[REASON_WORDS.index(row["reason"])]
+    return Text(**why(firewall.reading.code, reason, row["rule"] or ""))
 
 
 def answer(question: Question, judged: dict[str, Judged]) -> Row:

@@ -78,7 +78,7 @@ function steps(found) {
   }
   const predict = session.questions.length > 0 && session.questions.every(({ n }) => place.step <= n);
   stepper = mountStepper(at("stepper"), source, {
-    lang, predict, texts: begun.steps, step: place.step, questions: session.asked.length ? session.questions : null,
+    lang, predict, step: place.step, questions: session.asked.length ? session.questions : null,
     onStep: stepped,
   });
   if (changed.length) stepper.refresh(source, changed);

@@ -85,7 +85,8 @@ export function showTask(parent, lesson, { t, lang, grade }) {
 
 function graded(found, t, lang) {
   const told = found.passed ? fill(t("graded_all"), found) : fill(t("graded"), found);
-  const lines = found.connections.map((each) => element("li", { class: each.passed ? "mark" : "mark bad" },
+  const ordered = [...found.connections].sort((a, b) => a.passed - b.passed); // what fails stands first
+  const lines = ordered.map((each) => element("li", { class: each.passed ? "mark" : "mark bad" },
     element("p", {},
       element("b", {}, `${each.passed ? "✓" : "✗"} ${t(each.passed ? "mark_right" : "mark_wrong")} `),
       element("span", {}, each.about[lang]), " ",

@@ -1,0 +1,78 @@
+"""A lesson played to somebody: told scene by scene, asked where there is somebody to answer."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+from firewall.lessons.lesson import LETTERS, Question
+from firewall.lessons.scene import Judged, all_judged, answer
+from firewall.lessons.view import View
+
+VERDICTS = {letter.casefold(): verdict for verdict, letter in LETTERS.items()}
+
+
+class Learner(Protocol):
+    """Who answers: a prompt on a terminal."""
+
+    def answer(self, prompt: str) -> str:
+        """What is typed behind a prompt, without the end of the line."""
+
+    def pause(self, prompt: str) -> None:
+        """Wait for Enter."""
+
+
+class Run:
+    """Plays a lesson; `learner` is None where nobody can answer: then everything is told at once."""
+
+    def __init__(self, view: View, emit: Callable[[str], None], learner: Learner | None = None) -> None:
+        self._view = view
+        self._emit = emit
+        self._learner = learner
+        self._asked = self._right = 0
+
+    def play(self) -> None:
+        """The whole lesson. Raises as Play.firewalls and Play.capture."""
+        view, scenes = self._view, self._view.lesson.scenes
+        self._emit(view.opening())
+        for place, scene in enumerate(scenes):
+            judged = all_judged(scene)
+            if place and self._learner is not None:
+                self._pause("next_scene")
+            self._emit(view.scene(place, judged, verdicts=self._learner is None))
+            for question in scene.questions:
+                self._ask(question, judged)
+            if self._learner is not None:
+                self._pause("go_on")
+                self._emit(view.verdicts(judged))
+            self._emit(view.takeaway(place))
+        self._emit(view.closing(None if self._learner is None else self._right, self._asked))
+
+    def _ask(self, question: Question, judged: dict[str, Judged]) -> None:
+        self._asked += 1
+        self._emit(self._view.question(self._asked, question))
+        right = None
+        if self._learner is not None:
+            predicted = self._prediction(self._learner, letters(judged))
+            right = VERDICTS[predicted] == answer(question, judged)["verdict"]
+            self._right += right
+        self._emit(self._view.answered(question, judged, right))
+
+    def _prediction(self, learner: Learner, known: dict[str, str]) -> str:
+        """One of the letters, asked for until it is typed."""
+        said = ", ".join(f"{letter} = {verdict}" for letter, verdict in known.items())
+        prompt = self._view.said("your_word", letters=said)
+        while True:
+            typed = learner.answer(prompt).strip().casefold()
+            named = next((letter for letter, verdict in known.items() if typed in (letter, verdict.casefold())), "")
+            if named:
+                return named
+            prompt = self._view.said("not_a_word", letters=", ".join(known))
+
+    def _pause(self, key: str) -> None:
+        if self._learner is not None:
+            self._learner.pause(self._view.said(key))
+
+
+def letters(judged: dict[str, Judged]) -> dict[str, str]:
+    """The answers that can be typed: a and d, and the others where the scene has such a verdict."""
+    met = {row["verdict"] for each in judged.values() for row in each.rows} | {"ALLOW", "DENY"}
+    return {letter: verdict for letter, verdict in VERDICTS.items() if verdict in met}
