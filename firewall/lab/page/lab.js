@@ -17,6 +17,7 @@ let stepper = null;
 let changed = [];
 let serial = 0; // of what was asked for last: older answers are dropped
 let typed = 0;
+let remembering = 0;
 
 const t = (key) => begun.texts[lang][key];
 const words = () => ({ t, lang });
@@ -239,8 +240,15 @@ function speak(language) {
 
 function status(text) { at("status").textContent = text; document.body.classList.toggle("busy", text !== ""); }
 
-// The address that opens the same again: #lesson=NAME&scene=1&step=3&lang=ko&rules=...
+// The address that opens the same again: #lesson=NAME&scene=1&step=3&lang=ko&rules=... It follows once the stepping
+// pauses: browsers bound how often it may change.
 function remember() {
+  clearTimeout(remembering);
+  remembering = setTimeout(rememberNow, 300);
+}
+
+function rememberNow() {
+  clearTimeout(remembering);
   if (!session) return;
   const parts = new URLSearchParams();
   if (place.lesson) {
@@ -283,7 +291,7 @@ function listen() {
   for (const each of document.querySelectorAll(".side-choice button")) each.addEventListener("click", () => beside(each.dataset.side));
   at("language").addEventListener("change", (event) => speak(event.target.value));
   at("link").addEventListener("click", async () => {
-    remember();
+    rememberNow();
     const done = await navigator.clipboard?.writeText(location.href).then(() => true, () => false);
     status("");
     message(t(done ? "link_copied" : "link_shown"));
