@@ -30,18 +30,23 @@ class Session:
         self._material = material
         self._file = folder / RULES_FILE
         self._lock = Lock()
-        self._text = ""
+        self._text = self._first_text = ""
         self._first: Steps | None = None  # under the first rules that could be used
         self._steps: Steps | None = None
 
     def opened(self) -> dict[str, Any]:
-        """Judge the first rules: {"id", "rules": text} and what `judged` says. Raises CaptureError, CraftError."""
-        text = self._material.rules
-        return {"id": self.name, "rules": text, **self.judged(text)}
+        """Judge the first rules: {"id", "title", "first": text, "rules": the same} and what `judged` says.
+
+        Raises CaptureError, CraftError.
+        """
+        self._text = self._first_text = self._material.rules
+        return self.now()
 
     def now(self) -> dict[str, Any]:
         """The same with the rules as they are by now: for a page that is loaded again."""
-        return {"id": self.name, "rules": self._text, **self.judged(self._text)}
+        text = self._text
+        known = {"id": self.name, "title": self._material.title, "first": self._first_text, "rules": text}
+        return known | self.judged(text)
 
     def judged(self, text: str) -> dict[str, Any]:
         """Judge other rules: {"scene", "changed": steps, "rows": the first}, or {"errors"} and nothing changes.

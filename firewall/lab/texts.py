@@ -91,12 +91,8 @@ TEXTS = {
     "want_deny": Text("should not pass", "차단되어야 함"),
     "mark_right": Text("right", "정답"),
     "mark_wrong": Text("wrong", "오답"),
-    "fault_denied": Text(
-        "Packet {packet} ({text}) is {verdict}: {meaning}.", "패킷 {packet}({text})이 {verdict}입니다. {meaning}."
-    ),
-    "fault_passed": Text(
-        "Packet {packet} ({text}) passes: {meaning}.", "패킷 {packet}({text})이 허용됩니다. {meaning}."
-    ),
+    "fault_denied": Text("Packet {packet} ({text}): {verdict}. {why}", "패킷 {packet}({text}): {verdict}. {why}"),
+    "fault_passed": Text("Packet {packet} ({text}) passes. {why}", "패킷 {packet}({text})이 허용됩니다. {why}"),
     "fault_rule": Text("Rule: {rule}", "규칙: {rule}"),
     "hint": Text("Hint: {hint}", "힌트: {hint}"),
     # --- what goes wrong

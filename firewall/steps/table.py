@@ -15,7 +15,7 @@ from firewall.life import state_word
 from firewall.state import Fate
 from firewall.steps.track import Snapshot
 
-MOST_ROWS = 50  # entries of one table that are told: those that changed, then the latest; a page draws them anew at each step
+MOST_ROWS = 50  # entries of one table that are told: those that changed, then the latest; a page draws them every step
 SHOWN = ("state", "status", "expires")  # an entry is changed where one of these is
 NEW, CHANGED, SAME = "new", "changed", "same"
 

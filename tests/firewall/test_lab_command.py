@@ -1,62 +1,23 @@
 """`eniwall lab` as a process: what it prints, where it listens, and what it leaves behind: nothing."""
 
-import http.client
-import os
-import re
 import signal
 import socket
-import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
 from firewall.lab.server import bound_socket, host_names
 from pcaps.samples import sample
-from tests.firewall.test_cli import ENIWALL, ROOT, Run
+from tests.firewall.lab import PATIENCE, running
+from tests.firewall.test_cli import Run
 
 WEB, WEB_RULES = str(sample("web-http")), str(sample("web-http").with_suffix(".yaml"))
-PATIENCE = 60  # seconds
 
 
 @pytest.fixture
 def run(capsys: pytest.CaptureFixture[str]) -> Run:
     return Run(capsys)
-
-
-class Running(NamedTuple):
-    process: subprocess.Popen[str]
-    port: int
-    token: str
-
-    def ask(self, method: str, path: str, body: bytes | None = None) -> tuple[int, bytes]:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
-        try:
-            connection.request(method, path, body)
-            answer = connection.getresponse()
-            return answer.status, answer.read()
-        finally:
-            connection.close()
-
-
-@contextmanager
-def running(folder: Path, *words: str) -> Iterator[Running]:
-    """A lab in a process of its own, whose temporary folder lies in `folder`."""
-    environment = os.environ | {"TMPDIR": str(folder), "ENIWALL_ENGINE": "interpreted", "PYTHONUNBUFFERED": "1"}
-    command = [*ENIWALL, "lab", "--no-open", *words]
-    pipe = subprocess.PIPE
-    with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=pipe, stderr=pipe, text=True) as process:
-        try:
-            assert process.stdout is not None
-            line = process.stdout.readline()
-            found = re.fullmatch(r"http://127\.0\.0\.1:(\d+)/([\w-]{20,})/\n", line)
-            assert found is not None, line
-            yield Running(process, int(found[1]), found[2])
-        finally:
-            process.kill()
 
 
 @pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGINT])

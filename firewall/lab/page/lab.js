@@ -12,12 +12,14 @@ let begun; // what the lab said at first: texts, what to show, how large a captu
 let lang = "en";
 let place = {}; // what is open: {lesson, scene, task} or {capture} or {open: session}, and the step
 let lesson = null;
-let session = null; // {id, first: the first rules, told: the last answer, notes, questions}
+let session = null; // {id, title, first: the first rules, told: the last answer, notes, questions}
 let stepper = null;
 let changed = [];
 let serial = 0; // of what was asked for last: older answers are dropped
 let typed = 0;
 let remembering = 0;
+let patience = 0;
+const drafts = new Map(); // a learner's rules for tasks, by lesson
 
 const t = (key) => begun.texts[lang][key];
 const words = () => ({ t, lang });
@@ -34,8 +36,9 @@ at("editor").after(element("p", { class: "judged" }, judged, moves, restore));
 async function judge(text) {
   const [mine, from] = [typed += 1, session];
   judged.textContent = t("judging");
+  if (place.task) drafts.set(place.lesson, text);
   remember();
-  const found = await asked(() => api.judge(from.id, text));
+  const found = await asked(() => api.judge(from.id, text), () => open({ ...place, rules: text }));
   if (found && mine === typed && from === session) show(found);
 }
 
@@ -91,31 +94,35 @@ function stepped(n) {
 }
 
 // --- opening ----------------------------------------------------------------------------------------------------
-async function asked(ask) {
+// The lab's answer, or null after its error was shown; `again` opens anew what was closed for others, where it can.
+async function asked(ask, again = null) {
   try {
     return await ask();
   } catch (error) {
     if (!(error instanceof api.LabError)) throw error;
-    message(error.told ?? t("gone"));
+    if (error.status === 404 && again && !place.open) await again();
+    else message(error.told ?? t("gone"));
     return null;
   }
 }
 
-function message(text) {
+function message(text, kind = "") {
   at("message").hidden = text === "";
+  at("message").className = `message ${kind}`;
   at("message").firstElementChild.textContent = text;
 }
 
 // Open what `wanted` says: a lesson's scene or task, the command's capture, or a session that is open already.
 async function open(wanted) {
   const mine = (serial += 1);
-  status(t("opening"));
   message("");
+  status(t("opening"));
   const told = wanted.lesson ? await asked(() => api.lesson(wanted.lesson)) : null;
   const found = wanted.lesson && !told ? null : await asked(() => ask(wanted));
   if (mine !== serial) return;
   status("");
   if (found) await enter(wanted, told, found);
+  else if (!session) showList(true);
 }
 
 function ask(wanted) {
@@ -131,8 +138,8 @@ async function enter(wanted, told, found) {
   changed = [];
   lesson = told;
   place = { ...wanted, step: wanted.step ?? 1 };
-  session = { id: found.id, first: found.rules, told: found, notes: [], questions: [], asked: await questions(found) };
-  const rules = wanted.rules ?? found.rules;
+  session = { id: found.id, title: found.title, first: found.first, told: found, notes: [], questions: [], asked: await questions(found) };
+  const rules = wanted.rules ?? (wanted.task ? drafts.get(wanted.lesson) : null) ?? found.rules;
   editor.set(rules);
   at("work").hidden = false;
   beside(lesson && !place.task ? "states" : "rules");
@@ -155,7 +162,7 @@ function around() {
   const scene = lesson?.scenes[place.scene - 1];
   const heading = at("about");
   if (lesson) lessonHead(heading, lesson, place, words());
-  else captureHead(heading, session.told.scene?.title ?? session.title ?? "", words());
+  else captureHead(heading, session.title, words());
   lessonParts(at("parts"), lesson, place, { ...words(), go: (part) => open({ lesson: lesson.name, ...part }) });
   at("task").hidden = !place.task;
   if (place.task) showTask(at("task"), lesson, { ...words(), grade: graded });
@@ -188,8 +195,8 @@ async function graded() {
 async function upload(file) {
   if (file.size > begun.most) return message(fill(t("too_large"), { size: begun.most_text }));
   const mine = (serial += 1);
-  status(t("opening"));
   message("");
+  status(t("opening"));
   const found = await asked(() => api.upload(file));
   if (mine !== serial) return;
   status("");
@@ -238,7 +245,14 @@ function speak(language) {
   remember();
 }
 
-function status(text) { at("status").textContent = text; document.body.classList.toggle("busy", text !== ""); }
+// What is being done: said at once, shown where it takes its time.
+function status(text) {
+  clearTimeout(patience);
+  at("status").textContent = text;
+  document.body.classList.toggle("busy", text !== "");
+  if (text) patience = setTimeout(() => message(text, "info"), 500);
+  else if (at("message").classList.contains("info")) message("");
+}
 
 // The address that opens the same again: #lesson=NAME&scene=1&step=3&lang=ko&rules=... It follows once the stepping
 // pauses: browsers bound how often it may change.
@@ -293,8 +307,7 @@ function listen() {
   at("link").addEventListener("click", async () => {
     rememberNow();
     const done = await navigator.clipboard?.writeText(location.href).then(() => true, () => false);
-    status("");
-    message(t(done ? "link_copied" : "link_shown"));
+    message(t(done ? "link_copied" : "link_shown"), "info");
   });
   at("message").lastElementChild.addEventListener("click", () => message(""));
   at("file").addEventListener("change", (event) => {

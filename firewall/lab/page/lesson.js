@@ -97,9 +97,9 @@ function graded(found, t, lang) {
 
 function faultLines(mark, t, lang) {
   const fault = mark.fault;
-  const values = { ...fault, text: fault.text, meaning: fault.meaning[lang] };
+  const values = { ...fault, why: fault.why[lang] };
   const sentence = fill(t(PASSING.includes(fault.verdict) ? "fault_passed" : "fault_denied"), values);
-  const lines = [fault.packet ? sentence : fault.meaning[lang]];
+  const lines = [fault.packet ? sentence : fault.why[lang]];
   if (fault.rule) lines.push(fill(t("fault_rule"), fault));
   if (fault.hint) lines.push(fill(t("hint"), { hint: fault.hint[lang] }));
   return lines.map((line) => element("p", { class: "quiet" }, line));
