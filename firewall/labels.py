@@ -92,6 +92,8 @@ def encodable(name: str) -> str:
 
 def printable(text: str) -> str:
     """Text without control characters: a name in a capture or rule file must not steer a terminal."""
+    if text.isprintable():
+        return text
     return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
 
 

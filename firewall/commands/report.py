@@ -74,7 +74,9 @@ def _write_steps(outputs: tuple[str, ...], language: str, inputs: "Inputs", *, a
     from firewall.run.steps import run_steps
 
     others = [path for path in outputs if not path.lower().endswith(".html")]
-    if as_json or others or not outputs:
+    if as_json:
+        raise UsageError("--steps and --json do not go together: --steps writes a page, to -o FILE.html")
+    if others or not outputs:
         named = f", not {others[0]}" if others else ""
         raise UsageError(f"--steps writes a page: name it with -o FILE.html{named}")
     made = run_steps(inputs, MOST_PACKETS, BECAUSE)

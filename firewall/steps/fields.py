@@ -15,6 +15,24 @@ Layer = dict[str, Any]  # {"layer": name, "fields": [[name, value], ...]}
 
 #: ECN, the two low bits of the traffic class (RFC 3168 section 5).
 ECN = ("Not-ECT", "ECT(1)", "ECT(0)", "CE")
+#: ICMP messages by family and type: what asks and answers, then RFC 792, RFC 4443, RFC 4861.
+ICMP_NAMES = {
+    **{(row.family, row.query): f"{row.name} request" for row in QUERIES},
+    **{(row.family, row.answer): f"{row.name} reply" for row in QUERIES},
+    (4, 3): "destination unreachable",
+    (4, 4): "source quench",
+    (4, 5): "redirect",
+    (4, 11): "time exceeded",
+    (4, 12): "parameter problem",
+    (6, 1): "destination unreachable",
+    (6, 2): "packet too big",
+    (6, 3): "time exceeded",
+    (6, 4): "parameter problem",
+    (6, 133): "router solicitation",
+    (6, 134): "router advertisement",
+    (6, 135): "neighbor solicitation",
+    (6, 136): "neighbor advertisement",
+}
 
 
 def layers(read: PacketBatch, record: Any) -> list[Layer]:
@@ -31,6 +49,13 @@ def layers(read: PacketBatch, record: Any) -> list[Layer]:
         if record["status"] == OK and record["fragment_offset"] <= 0:
             found += _transport(record)
     return found
+
+
+def flags(record: Any) -> str:
+    """What tells a packet from others of its protocol: TCP flags, SCTP chunks, an ICMP message's name or `8/0`."""
+    if int(record["protocol"]) in ICMP_PROTOCOLS:
+        return ICMP_NAMES.get((int(record["family"]), int(record["src_port"])), packet_text(record))
+    return packet_text(record)
 
 
 def _layer(name: str, *fields: tuple[str, object]) -> Layer:
@@ -105,13 +130,12 @@ def _tcp(record: Any) -> Layer:
 
 def _icmp(record: Any) -> list[Layer]:
     kind, family = int(record["src_port"]), int(record["family"])
-    words = {row.query: f"{row.name} request" for row in QUERIES if row.family == family}
-    words |= {row.answer: f"{row.name} reply" for row in QUERIES if row.family == family}
+    name = ICMP_NAMES.get((family, kind))
     fields: list[tuple[str, object]] = [
-        ("type", f"{kind} ({words[kind]})" if kind in words else kind),
+        ("type", f"{kind} ({name})" if name else kind),
         ("code", int(record["dst_port"])),
     ]
-    if kind in words:
+    if any(family == row.family and kind in (row.query, row.answer) for row in QUERIES):
         fields.append(("identifier", int(record["icmp_id"])))
     if record["quoted"]:
         fields.append(("quotes", tuple_text(record, "quoted_")))

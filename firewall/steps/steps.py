@@ -16,11 +16,11 @@ from firewall.explain.phases import TITLES
 from firewall.explain.sight import DAY, Sight
 from firewall.explain.text import verdict_notes
 from firewall.judge import BORDER, STATEFUL, STATELESS
-from firewall.labels import ICMP_PROTOCOLS, endpoint, printable, protocol_number, time_text
+from firewall.labels import endpoint, printable, protocol_number, time_text
 from firewall.life import packet_text, state_word
 from firewall.rows import take_rows
 from firewall.steps.diagram import diagrams
-from firewall.steps.fields import layers
+from firewall.steps.fields import flags, layers
 from firewall.steps.table import between, table_at
 from firewall.steps.texts import texts
 from firewall.steps.track import Held, Met, Track
@@ -200,7 +200,7 @@ class Steps:
             "src": ends[0],
             "dst": ends[1],
             "protocol": protocol or "",
-            "flags": _flags(record, cell),
+            "flags": "" if cell["src_port"] is None else flags(record),
             "length": cell["length"],
             "eni": cell["eni"] or "",
             "direction": cell["direction"] or "",
@@ -254,14 +254,6 @@ def _changes(track: Track) -> dict[int, str]:
         if len(at):
             found.setdefault(int(track.first[at[0]]), []).append(applied.text)
     return {place: "; ".join(texts) for place, texts in found.items()}
-
-
-def _flags(record: Any, cell: Mapping[str, Any]) -> str:
-    """TCP flags, SCTP chunks, ICMP type and code; nothing where they were not read."""
-    protocol = int(record["protocol"])
-    if cell["protocol"] is None or cell["src_port"] is None or (protocol in ICMP_PROTOCOLS and not cell["protocol"]):
-        return ""
-    return packet_text(record)
 
 
 def _tcp(sight: Sight, record: Any) -> dict[str, Any] | None:

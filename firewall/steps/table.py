@@ -16,10 +16,12 @@ from firewall.state import Fate
 from firewall.steps.track import Snapshot
 
 MOST_ROWS = 50  # entries of one table that are told: those that changed, then the latest; a page draws them every step
-SHOWN = ("state", "status", "expires")  # an entry is changed where one of these is
+SHOWN_FIELDS = ["state", "status", "expires"]  # an entry is changed where one of these is
+TUPLE = ("a_hi", "a_lo", "b_hi", "b_lo", "a_port", "b_port", "protocol", "family", "eni")
 NEW, CHANGED, SAME = "new", "changed", "same"
 
 Entries = NDArray[np.void]
+Places = NDArray[np.intp]  # of entries in a table
 
 
 class Table(NamedTuple):
@@ -42,60 +44,50 @@ def between(met: Sequence[int], before: Snapshot, after: Snapshot) -> Snapshot:
 def table_at(before: Snapshot, after: Snapshot, record: Any, labels: Labels) -> Table:
     """What a table holds, and what became of it since `before`; `record` is the packet that came."""
     old, new = live(before), live(after)
-    old_numbers, new_numbers = numbers(old), numbers(new)
-    marks = _marks(old, new, old_numbers, new_numbers)
-    order = np.lexsort((new["flow"], new["eni"]))
+    old_numbers, new_numbers = numbers(before.entries, old), numbers(after.entries, new)
+    marks = _marks(before.entries[SHOWN_FIELDS][old], after.entries[SHOWN_FIELDS][new], old_numbers, new_numbers)
+    order = np.lexsort((new_numbers,))
     shown = order[_chosen(marks[order])]
     was = _earlier(old, old_numbers, new_numbers[shown][marks[shown] == 1])
     rows = []
     for place in shown.tolist():
-        connection = read_connection(new[place], after.clock, labels.interfaces, labels.rules)
         mark = (SAME, CHANGED, NEW)[marks[place]]
         earlier = was.get(int(new_numbers[place]))
-        state = None if earlier is None else state_word(_read(earlier, before.clock, labels))
-        rows.append(_row(new[place], connection) | {"mark": mark, "was": state})
-    gone = np.flatnonzero(~np.isin(old_numbers, new_numbers))
-    left = [
-        _row(old[place], _read(old[place], after.clock, labels))
-        | {"fate": str(fate(old[place], after, new, record)), "late": _late(old[place], after)}
-        for place in gone[:MOST_ROWS].tolist()
-    ]
-    entries = after.entries
-    alive = (entries["use"] == LIVE) & (entries["expires"] > after.clock)
-    untracked = int(np.count_nonzero(alive & (entries["status"] & NOT_TRACKED != 0)))
-    return Table(rows, left, len(new), len(gone), untracked)
+        state = None if earlier is None else state_word(_read(before.entries[earlier], before.clock, labels))
+        rows.append(_row(after.entries[new[place]], after, labels) | {"mark": mark, "was": state})
+    gone = old[~np.isin(old_numbers, new_numbers)]
+    left = []
+    for entry in before.entries[gone[:MOST_ROWS]]:
+        came = {"fate": str(fate(entry, after, new, record)), "late": _late(entry, after)}
+        left.append(_row(entry, after, labels) | came)
+    return Table(rows, left, len(new), len(gone), len(live(after, tracked=False)))
 
 
-def live(table: Snapshot) -> Entries:
-    """The entries that a packet would find."""
+def live(table: Snapshot, *, tracked: bool = True) -> Places:
+    """The places of the entries that a packet would find; those of connections that are not tracked apart."""
     entries = table.entries
-    found: Entries = entries[
-        (entries["use"] == LIVE) & (entries["expires"] > table.clock) & (entries["status"] & NOT_TRACKED == 0)
-    ]
-    return found
+    untracked = entries["status"] & NOT_TRACKED != 0
+    return np.flatnonzero((entries["use"] == LIVE) & (entries["expires"] > table.clock) & (untracked != tracked))
 
 
-def numbers(entries: Entries) -> NDArray[np.int64]:
+def numbers(entries: Entries, places: Places) -> NDArray[np.int64]:
     """One number for each connection: its interface's and, behind it, its own there."""
-    found: NDArray[np.int64] = entries["eni"].astype(np.int64) << 48 | entries["flow"]
+    found: NDArray[np.int64] = entries["eni"][places].astype(np.int64) << 48 | entries["flow"][places]
     return found
 
 
-def fate(entry: Any, after: Snapshot, new: Entries, record: Any) -> Fate:
-    """Why an entry is not there any more; `new` are those that are."""
+def fate(entry: Any, after: Snapshot, new: Places, record: Any) -> Fate:
+    """Why an entry is not there any more; `new` are the places of those that are."""
     if int(entry["expires"]) <= after.clock:
         return Fate.TIMED_OUT
-    kept = after.entries[numbers(after.entries) == numbers(entry[None])[0]]
+    entries = after.entries
+    kept = entries[(entries["eni"] == entry["eni"]) & (entries["flow"] == entry["flow"])]
     if len(kept) and int(kept[0]["use"]) == LIVE:
         return Fate.UNTRACKED
-    same = np.logical_and.reduce([new[name] == entry[name] for name in TUPLE])
-    if same.any():
+    if np.logical_and.reduce([entries[name][new] == entry[name] for name in TUPLE]).any():
         return Fate.REPLACED
     quoted = bool(record["quoted"]) and has_tuple(entry, record, "quoted_")
     return Fate.DELETED if quoted or has_tuple(entry, record, "") else Fate.DROPPED
-
-
-TUPLE = ("a_hi", "a_lo", "b_hi", "b_lo", "a_port", "b_port", "protocol", "family", "eni")
 
 
 def _marks(
@@ -107,7 +99,7 @@ def _marks(
         return np.full(len(new), 2, np.int8)
     place = order[np.minimum(np.searchsorted(old_numbers, new_numbers, sorter=order), len(order) - 1)]
     known = old_numbers[place] == new_numbers
-    differs = np.logical_or.reduce([old[place][name] != new[name] for name in SHOWN])
+    differs = np.logical_or.reduce([old[name][place] != new[name] for name in SHOWN_FIELDS])
     return np.where(known, differs.astype(np.int8), np.int8(2))
 
 
@@ -119,10 +111,10 @@ def _chosen(marks: NDArray[np.int8]) -> NDArray[np.intp]:
     return np.sort(first[:MOST_ROWS])
 
 
-def _earlier(old: Entries, old_numbers: NDArray[np.int64], changed: NDArray[np.int64]) -> dict[int, Any]:
-    """What the changed connections were before, by number."""
+def _earlier(old: Places, old_numbers: NDArray[np.int64], changed: NDArray[np.int64]) -> dict[int, int]:
+    """Where the changed connections stood before, by number."""
     places = np.flatnonzero(np.isin(old_numbers, changed))
-    return {int(old_numbers[place]): old[place] for place in places.tolist()}
+    return dict(zip(old_numbers[places].tolist(), old[places].tolist(), strict=True))
 
 
 def _read(entry: Any, now: int, labels: Labels) -> Connection:
@@ -135,8 +127,9 @@ def _late(entry: Any, after: Snapshot) -> float | None:
     return round(over / NS, 6) if over >= 0 else None
 
 
-def _row(entry: Any, connection: Connection) -> dict[str, Any]:
-    """One entry; `left` is in seconds."""
+def _row(entry: Any, table: Snapshot, labels: Labels) -> dict[str, Any]:
+    """One entry at the time of a table; `left` is in seconds."""
+    connection = _read(entry, table.clock, labels)
     protocol, number = protocol_word(connection.protocol), connection.icmp_id
     return {
         "key": f"{int(entry['eni'])}:{connection.flow}",

@@ -30,7 +30,7 @@ TEXTS = {
     "key_last": Text("the last step", "마지막 단계로"),
     "key_play": Text("play and pause", "재생 및 일시 중지"),
     "key_predict": Text("predict before you see", "결과를 보기 전에 예측"),
-    "key_differ": Text("the next step at which the readings differ", "판정이 서로 다른 다음 단계로"),
+    "key_differ": Text("the next step at which the verdicts differ", "판정이 서로 다른 다음 단계로"),
     "key_answer": Text("answer: ALLOW, DENY, neither", "답 선택: ALLOW, DENY, 둘 다 아님"),
     "key_reveal": Text("reveal", "정답 보기"),
     "key_help": Text("this list", "이 목록"),
@@ -61,7 +61,7 @@ TEXTS = {
     ),
     "fields": Text("Fields of the packet", "패킷 필드"),
     # --- verdicts
-    "verdicts": Text("What each reading says", "방식별 판정"),
+    "verdicts": Text("Verdicts", "판정"),
     "reading_sg": Text("Security group", "보안 그룹"),
     "reading_stateless": Text("Without the table", "테이블 없이"),
     "reading_nacl": Text("Network ACL", "네트워크 ACL"),
@@ -74,7 +74,7 @@ TEXTS = {
     "short_stateless": Text("no table", "테이블 없음"),
     "short_nacl": Text("NACL", "NACL"),
     "short_path": Text("path", "경로"),
-    "they_differ": Text("The readings differ.", "판정이 서로 다릅니다."),
+    "they_differ": Text("The verdicts differ.", "판정이 서로 다릅니다."),
     # --- the table
     "table": Text("Connection table", "연결 추적 테이블"),
     "table_before": Text("Connection table before this packet", "이 패킷 이전의 연결 추적 테이블"),

@@ -12,14 +12,14 @@ export function el(tag, attributes = {}, ...children) {
 
 export const thousands = (number) => String(number).replace(/\B(?=(\d{3})+(?!\d))/g, ",");
 
-/** A length of time: `13 µs`, `2.5 s`, `6 min 5 s`. */
+/** A length of time in its two largest units: `13 µs`, `2.5 s`, `6 min 5 s`, `4 d 23 h`. */
 export function lasting(seconds) {
   if (seconds < 0.001) return `${Math.round(seconds * 1e6)} µs`;
   if (seconds < 1) return `${Number((seconds * 1e3).toFixed(1))} ms`;
   if (seconds < 60) return `${Number(seconds.toFixed(1))} s`;
   const all = Math.round(seconds);
   const parts = [[Math.floor(all / 86400), "d"], [Math.floor(all / 3600) % 24, "h"], [Math.floor(all / 60) % 60, "min"], [all % 60, "s"]];
-  return parts.filter(([amount]) => amount).map(([amount, unit]) => `${amount} ${unit}`).join(" ");
+  return parts.slice(parts.findIndex(([amount]) => amount)).slice(0, 2).filter(([amount]) => amount).map(([amount, unit]) => `${amount} ${unit}`).join(" ");
 }
 
 /** `[2001:db8::1]:80` as address and port; the port is "" where there is none. */

@@ -17,7 +17,7 @@ export class Timeline {
     this.list = el("div", { class: "st-list", role: "listbox", tabindex: "0", "aria-label": t("timeline_label"), scroll: () => this.draw(),
       keydown: (event) => this.keys(event) }, this.rows);
     const heads = scene.readings.map((name) => el("span", { class: "st-head", title: t(`reading_${name}`) }, t(`short_${name}`)));
-    const legend = Object.entries(LETTERS).map(([word, letter]) => `${letter} ${word}`).join(" · ");
+    const legend = Object.entries(LETTERS).map(([word, letter]) => `${letter}\u00a0${word}`).join(" · ");
     this.element = el("section", { class: "st-time", "aria-label": t("timeline") },
       el("div", { class: "st-heads" }, el("h2", {}, t("timeline")), el("div", { class: "st-chips" }, ...heads)), this.list,
       el("p", { class: "st-legend st-quiet" }, legend));
@@ -64,7 +64,7 @@ export class Timeline {
     },
       el("span", { class: "st-n" }, thousands(each.n)),
       el("span", { class: "st-what" },
-        el("span", { class: "st-line" }, what, changed.has(each.n) ? el("em", { class: "st-changed" }, t("changed_mark")) : null),
+        el("span", { class: "st-line" }, what, changed.has(each.n) && !hidden(each.n) ? el("em", { class: "st-changed" }, t("changed_mark")) : null),
         el("span", { class: "st-ends" }, each.src ? ends.join(" → ") : `${each.time} s`)),
       el("span", { class: "st-chips" }, ...each.verdicts.map(([verdict], place) => this.chip(verdict, hidden(each.n), scene.readings[place]))));
     made.style.transform = `translateY(${(each.n - 1) * this.height}px)`;
