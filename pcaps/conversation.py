@@ -15,6 +15,13 @@ if TYPE_CHECKING:
     from pcaps.craft import Packet
 
 SEQUENCE_MASK = 0xFFFF_FFFF
+ICMPV6_ERRORS = {  # RFC 4443 section 3
+    1: "ICMPv6DestUnreach",
+    2: "ICMPv6PacketTooBig",
+    3: "ICMPv6TimeExceeded",
+    4: "ICMPv6ParamProblem",
+}
+NEXT_HOP_MTU = 1400  # octets, of a router's "fragmentation needed" (RFC 1191) and "packet too big"
 IPV4_HEADER = 20  # octets, without options
 
 
@@ -185,3 +192,23 @@ def ping(
         if reply:
             exchange.echo(exchange.server, identifier, sequence, data, reply=True)
     return exchange.packets
+
+
+def icmp_error(router: str, host: str, kind: int, code: int, quoted: "Packet") -> "Packet":
+    """What a router tells a host about a packet that it sent: an ICMP message with that packet in it.
+
+    ICMPv6 has the errors 1 to 4. Raises CraftError for another, or where the two are not of one family.
+    """
+    exchange = Exchange(Host(router, 0), Host(host, 0), 0.0, 0.0)
+    if exchange.version == 4:
+        message = layer_class("ICMP")(type=kind, code=code)
+        if (kind, code) == (3, 4):
+            message.nexthopmtu = NEXT_HOP_MTU
+    elif kind in ICMPV6_ERRORS:
+        message = layer_class(ICMPV6_ERRORS[kind])(code=code)
+        if kind == 2:
+            message.mtu = NEXT_HOP_MTU
+    else:
+        raise CraftError(f"{kind} is no error of ICMPv6: its errors are {', '.join(map(str, ICMPV6_ERRORS))}")
+    exchange.send(exchange.client, message, layer_class("Raw")(bytes(quoted)))
+    return exchange.packets[0]

@@ -47,7 +47,10 @@ def _dumped(found: object) -> str:
 @LANGUAGE
 @JSON
 def list_lessons(language: str, as_json: bool) -> None:
-    """List the lessons that come with eniwall: name, number and title, a line each."""
+    """List the lessons that come with eniwall.
+
+    A line each: name, number, title.
+    """
     from firewall.lessons.library import lessons
     from firewall.lessons.objects import listed_object
 
@@ -64,7 +67,10 @@ def list_lessons(language: str, as_json: bool) -> None:
 @LANGUAGE
 @JSON
 def show(name: str, language: str, as_json: bool) -> None:
-    """Tell what a lesson is about: story, hosts, scenes, task, sources. No answer is given away."""
+    """Tell what a lesson is about.
+
+    Story, hosts, scenes, task and sources; no verdict is given away.
+    """
     found = _loaded(name)
     from firewall.lessons.objects import lesson_object
     from firewall.lessons.view import View
@@ -77,7 +83,7 @@ def show(name: str, language: str, as_json: bool) -> None:
 @LANGUAGE
 @click.option("--no-ask", is_flag=True, help="Tell everything at once, as where standard input is no terminal.")
 def run(name: str, language: str, no_ask: bool) -> None:
-    """Play a lesson: predict what becomes of a packet, see it under three readings, see why.
+    """Play a lesson: predict verdicts, see why.
 
     Where standard input or output is no terminal, nothing is asked and the whole lesson is printed.
     """
@@ -107,8 +113,9 @@ class _Prompt:
 @LANGUAGE
 @JSON
 def grade(name: str, rules: tuple[str, ...], language: str, as_json: bool) -> None:
-    """Grade rules by a lesson's task: how many hidden connections fare as they should, where the others fail and why.
+    """Grade your rules by a lesson's task.
 
+    It says how many hidden connections fare as they should, which do not, at which packet and why.
     Exit status 0 where all is right, 1 where it is not, 2 for rules that cannot be used.
     """
     found = _loaded(name)
@@ -126,7 +133,7 @@ def grade(name: str, rules: tuple[str, ...], language: str, as_json: bool) -> No
 @NAME
 @click.option("-o", "--output", metavar="FILE", help="Write to FILE, a new one; default: standard output.")
 def start(name: str, output: str | None) -> None:
-    """Give the rules that a lesson's task begins with, for you to mend."""
+    """Give the rules that a task begins with."""
     found = _loaded(name)
     from firewall.lessons.scaffold import task_of, write_start
 
@@ -140,7 +147,10 @@ def start(name: str, output: str | None) -> None:
 @lesson.command()
 @click.argument("folder")
 def new(folder: str) -> None:
-    """Make a folder with a complete small lesson to begin your own with; docs/lessons.md explains it."""
+    """Make a folder with a small lesson of your own.
+
+    It is complete; change it bit by bit, as docs/lessons.md says.
+    """
     from firewall.lessons.scaffold import new_lesson
 
     files = new_lesson(folder)
@@ -151,9 +161,10 @@ def new(folder: str) -> None:
 @lesson.command()
 @click.argument("folders", metavar="[LESSON]...", nargs=-1)
 def check(folders: tuple[str, ...]) -> None:
-    """Hold lessons to what they say: the letters of every scene, the questions, the task.
+    """Check that lessons do what they say.
 
-    The start must not solve the task and the solution must. Without LESSON: those that come with eniwall.
+    That is: the letters of every scene, the packets of the questions, the task, whose start must not solve it and
+    whose solution must. Without LESSON: those that come with eniwall.
     Exit status 1 where a lesson does not do what it says, 2 where it cannot be read.
     """
     from firewall.lessons.library import lessons
@@ -166,6 +177,7 @@ def check(folders: tuple[str, ...]) -> None:
     for each in found:
         problems = checked(each)
         wrong = wrong or bool(problems)
-        emit("".join(f"{harmless(problem)}\n" for problem in problems) or f"{each.name}: {counts(each)}, as written\n")
+        lines = problems or [f"{each.name}: {counts(each)}, as written"]
+        emit("".join(f"{harmless(line)}\n" for line in lines))
     if wrong:
         sys.exit(WRONG)

@@ -23,6 +23,7 @@ READINGS = ("sg", "stateless", "nacl")
 #: The letters of verdicts; `|` stands where the rules change.
 LETTERS = {"ALLOW": "A", "DENY": "D", "EXEMPT": "E", "NOT_EVALUATED": "N"}
 CHANGE = "|"
+AGAIN = "again"
 #: What lets a packet pass.
 PASSING = ("ALLOW", "EXEMPT")
 
@@ -40,7 +41,8 @@ class End:
 class Talk:
     """Packets between two ends, in order: who sends (`>` the left end, `<` the right) and TCP's flags.
 
-    Lines of the same `kind`, ends and `identifier` are one conversation that goes on.
+    AGAIN in place of flags is that end's last packet once more. Lines of the same `kind`, ends and `identifier`
+    are one conversation that goes on.
     """
 
     where: str
@@ -50,6 +52,18 @@ class Talk:
     send: tuple[tuple[str, str], ...]
     identifier: int = 1
     fragments: int = 1  # of each datagram
+
+
+@dataclass(frozen=True, slots=True)
+class IcmpError:
+    """What `router` tells `host` about a packet that it sent: the first of the conversation `quoted`."""
+
+    where: str
+    router: str
+    host: str
+    type: int
+    code: int
+    quoted: Talk
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +88,7 @@ class Change:
     node: Node
 
 
-Line = Talk | Crafted | Wait | Change
+Line = Talk | IcmpError | Crafted | Wait | Change
 
 
 @dataclass(frozen=True, slots=True)

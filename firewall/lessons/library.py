@@ -25,9 +25,9 @@ def load_lesson(name: str | os.PathLike[str]) -> Lesson:
     Raises UsageError where there is none, LessonFileError where it cannot be read.
     """
     word = os.fspath(name)
-    if (COURSES / word / "lesson.yaml").is_file() and Path(word).name == word:
+    if word == Path(word).name and (COURSES / word / "lesson.yaml").is_file():
         return read_lesson(COURSES / word)
-    if Path(word).is_dir():
+    if word and Path(word).is_dir():
         return read_lesson(Path(word))
     if word.isdecimal():
         for lesson in lessons():

@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from firewall.lessons.lesson import Change, Crafted, End, Line, Talk, Wait
-from pcaps.conversation import Exchange, Host
+from firewall.lessons.lesson import AGAIN, Change, Crafted, End, IcmpError, Line, Talk, Wait
+from pcaps.conversation import Exchange, Host, icmp_error
 from pcaps.craft import packets_to_frames, parse
 from pcaps.errors import CraftError
 from pcaps.frame import Frame
@@ -32,6 +32,7 @@ class Conversation:
         )
         self._exchange = Exchange(near, far, 0.0, 0.0)
         self._requests = 0
+        self._latest: dict[str, Any] = {}
 
     def send(self, words: Iterable[tuple[str, str]], fragments: int = 1) -> list[Any]:
         """A scapy packet for each word: who sends (`>` the left end, `<` the right), and TCP's flags."""
@@ -39,7 +40,9 @@ class Conversation:
         first = len(exchange.packets)
         for side, flags in words:
             sender = exchange.client if side == ">" else exchange.server
-            if self._kind == "tcp":
+            if flags == AGAIN:
+                exchange.packets.append(self._repeated(side))
+            elif self._kind == "tcp":
                 exchange.segment(sender, flags, DATA if "P" in flags else b"")
             elif self._kind == "udp":
                 exchange.datagram(
@@ -48,7 +51,13 @@ class Conversation:
             else:
                 self._requests += side == ">"
                 exchange.echo(sender, self._identifier, max(self._requests, 1), DATA, reply=side == "<")
+            self._latest[side] = exchange.packets[-1]
         return exchange.packets[first:]
+
+    def _repeated(self, side: str) -> Any:
+        if side not in self._latest:
+            raise CraftError(f"{side}{AGAIN}: this end has sent nothing yet")
+        return self._latest[side].copy()
 
 
 Conversations = dict[tuple[str, End, End, int], Conversation]
@@ -74,10 +83,14 @@ def laid_out(lines: Iterable[Line]) -> Laid:
     return laid
 
 
-def _frames(line: Talk | Crafted, conversations: Conversations) -> list[Frame]:
+def _frames(line: Talk | IcmpError | Crafted, conversations: Conversations) -> list[Frame]:
     try:
         if isinstance(line, Crafted):
             return packets_to_frames(parse(line.text))
+        if isinstance(line, IcmpError):
+            told = line.quoted
+            (quoted,) = Conversation(told.kind, told.left, told.right, told.identifier).send(told.send)
+            return packets_to_frames(icmp_error(line.router, line.host, line.type, line.code, quoted))
         who = (line.kind, line.left, line.right, line.identifier)
         conversation = conversations.setdefault(who, Conversation(*who))
         return packets_to_frames(conversation.send(line.send, line.fragments))

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from ipaddress import ip_address
 from typing import Literal
 
-from firewall.lessons.lesson import Change, Crafted, End, Line, Talk, Wait
+from firewall.lessons.lesson import AGAIN, Change, Crafted, End, IcmpError, Line, Talk, Wait
 from firewall.lessons.read_words import Reader
 from firewall.sources.located import Node
 from firewall.sources.reading import fields, mapping, quoted, sequence, shown, suggestion, text
@@ -18,11 +18,14 @@ LONGEST_EXPRESSION = 20_000  # characters; scapy's own bounds follow (pcaps.craf
 FLAGS = "FSRPAUEC"  # FIN, SYN, RST, PSH, ACK, URG, ECE, CWR, as scapy writes them
 NO_FLAGS = "none"
 EXAMPLE = '{tcp: "client:40000 > web:22", send: ">S <SA >A"}'
-KINDS = ("tcp", "udp", "ping", "wait", "change", "scapy")
+BESIDE = ("send", "id", "fragments", "type", "quotes")  # keys that stand beside one of KINDS
+KINDS = ("tcp", "udp", "ping", "icmp", "wait", "change", "scapy")
 
 Kind = Literal["tcp", "udp", "ping"]
 MORE: dict[Kind, tuple[str, ...]] = {"tcp": (), "udp": ("fragments",), "ping": ("id",)}
 SEND_EXAMPLES: dict[Kind, str] = {"tcp": '">S <SA >A"', "udp": '"> <"', "ping": '"> <"'}
+ICMP_EXAMPLE = '{icmp: "router > web", type: 3/4, quotes: {tcp: "web:443 > client:40000"}}'
+_TYPE = re.compile(r"([0-9]{1,3})/([0-9]{1,3})")
 _TALK = re.compile(r"(\S+)\s*>\s*(\S+)")
 _END = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([^\s:\[\]]+)):([0-9]{1,5})")
 
@@ -35,7 +38,7 @@ def lines(node: Node, reader: Reader) -> tuple[Line, ...]:
         return ()
     found = [each for item in nodes if (each := _line(item, reader)) is not None]
     packets = sum(len(each.send) * each.fragments for each in found if isinstance(each, Talk))
-    crafts = any(isinstance(each, Crafted) for each in found)
+    crafts = any(isinstance(each, Crafted | IcmpError) for each in found)
     if isinstance(node.value, list) and not packets and not crafts and len(found) == len(nodes):
         reader.findings.error(node, f"there is no packet: write {EXAMPLE}")
     if packets > MOST_PACKETS:
@@ -48,7 +51,7 @@ def _line(node: Node, reader: Reader) -> Line | None:
     named = [kind for kind in KINDS if kind in found]
     if len(named) != 1:
         if isinstance(node.value, dict):
-            wrong = next((key for key in found if key not in (*KINDS, "send", "id", "fragments")), None)
+            wrong = next((key for key in found if key not in (*KINDS, *BESIDE)), None)
             hint = "" if wrong is None else f" ({quoted(wrong)}: {suggestion(wrong, KINDS)})"
             reader.findings.error(node, f"a line is one of {', '.join(KINDS)}, found {len(named)}{hint}")
         return None
@@ -120,6 +123,9 @@ def _send(node: Node, kind: Kind, reader: Reader) -> tuple[tuple[str, str], ...]
     found = []
     for word in node.value.split():
         flags = "" if word[1:] == NO_FLAGS else word[1:]
+        if kind == "tcp" and word[0] in "<>" and flags == AGAIN:
+            found.append((word[0], flags))
+            continue
         if word[0] not in "<>":
             wrong = "begins with > (sent by the left end) or < (by the right)"
         elif kind != "tcp" and word[1:]:
@@ -144,6 +150,40 @@ def _number(node: Node, bounds: tuple[int, int], reader: Reader) -> int | None:
         return node.value
     reader.findings.error(node, f"{shown(node)} cannot stand here: write a number from {first} to {last}")
     return None
+
+
+# --- ICMP errors -----------------------------------------------------------------------------------------
+def _icmp(node: Node, reader: Reader) -> IcmpError | None:
+    """`{icmp: "router > web", type: 3/4, quotes: {tcp: "web:443 > client:40000"}}`."""
+    found = fields(node, reader.findings, ("icmp", "type", "quotes"), ICMP_EXAMPLE)
+    ends = _ends(found["icmp"], "ping", reader)
+    kind = reader.required(node, "type", "type: 3/4", lambda it: _type(it, reader))
+    quoted = reader.required(node, "quotes", '{tcp: "web:443 > client:40000"}', lambda it: _quoted(it, reader))
+    if ends is None or kind is None or quoted is None:
+        return None
+    return IcmpError(str(node), ends[0].address, ends[1].address, *kind, quoted)
+
+
+def _type(node: Node, reader: Reader) -> tuple[int, int] | None:
+    """`3/4`: type and code."""
+    match = _TYPE.fullmatch(node.value) if isinstance(node.value, str) else None
+    if match is None or max(map(int, match.groups())) > 255:
+        reader.findings.error(node, f"{shown(node)} is no type with its code: write 3/4")
+        return None
+    return int(match[1]), int(match[2])
+
+
+def _quoted(node: Node, reader: Reader) -> Talk | None:
+    """The conversation whose packet is quoted: one end sends, the other is meant."""
+    found = mapping(node, reader.findings, '{tcp: "web:443 > client:40000"}')
+    kinds: tuple[Kind, ...] = ("tcp", "udp", "ping")
+    named = [kind for kind in kinds if kind in found]
+    if len(found) != 1 or len(named) != 1:
+        if isinstance(node.value, dict):
+            reader.findings.error(node, f"one packet is quoted: write one of {', '.join(kinds)} with its ends")
+        return None
+    ends = _ends(found[named[0]], named[0], reader)
+    return None if ends is None else Talk(str(node), named[0], *ends, ((">", "A" if named[0] == "tcp" else ""),))
 
 
 # --- the others ----------------------------------------------------------------------------------------
@@ -178,6 +218,7 @@ READ: dict[str, Callable[[Node, Reader], Line | None]] = {
     "tcp": _talk("tcp"),
     "udp": _talk("udp"),
     "ping": _talk("ping"),
+    "icmp": _icmp,
     "wait": _wait,
     "change": _change,
     "scapy": _crafted,

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from firewall.changes import Event, Moment
 from firewall.columns import row_cells
 from firewall.engine import Firewall
-from firewall.errors import LessonFileError
+from firewall.errors import LessonFileError, RuleFileError
 from firewall.labels import Labels
 from firewall.languages import Text
 from firewall.lessons.lesson import CHANGE, LETTERS, Change, Play, Question, Scene
@@ -18,9 +18,12 @@ from firewall.sources.events import made_changes
 from firewall.sources.findings import Findings
 from firewall.steps.whys import why
 from firewall.verdict import REASON_WORDS, REASONS
+from pcaps.batch import NOT_A_FRAGMENT
 from pcaps.capture import Capture, FrameCapture, open_capture
 
-Row = dict[str, Any]  # a verdict row by column name (firewall.columns), and the packet's TCP `flags`
+#: A verdict row by column name (firewall.columns), and of its packet: TCP's `flags`; of a fragment the byte of its
+#: datagram that it begins with, `fragment`, else None.
+Row = dict[str, Any]
 
 
 class Judged(NamedTuple):
@@ -37,7 +40,11 @@ class Judged(NamedTuple):
 
 def firewalls(play: Play, rules: Iterable[str | Path], readings: Sequence[str]) -> dict[str, Firewall]:
     """See Play.firewalls."""
-    known = load_rules(*rules)
+    paths = list(rules)
+    known = load_rules(*paths)
+    if not known.interfaces:
+        told = "states no interface, so that no packet meets its rules: add interfaces: with their addresses and groups"
+        raise RuleFileError([f"{paths[0]}: {told}"])
     events = _events(play, known)
     return {
         reading: Firewall(known, (), play.profile, play.settings, reading=reading, events=events)
@@ -67,13 +74,17 @@ def opened(play: Play) -> Capture:
 def judged(play: Play, firewall: Firewall) -> Judged:
     """Every row of a play under one of its firewalls, which is used up by it."""
     rows: list[Row] = []
-    flags: list[int] = []
     with play.capture() as capture:
         labels = Labels.of(firewall, capture.names)
         for batch in firewall.replay(capture):
-            rows += row_cells(batch, labels)
-            flags += batch.packets.tcp_flags[batch.verdicts.packet].tolist()
-    return Judged(firewall, [row | {"flags": each} for row, each in zip(rows, flags, strict=True)])
+            records = batch.packets.records[batch.verdicts.packet]
+            rows += [row | _of_packet(record) for row, record in zip(row_cells(batch, labels), records, strict=True)]
+    return Judged(firewall, rows)
+
+
+def _of_packet(record: Any) -> Row:
+    at, fragment = int(record["fragment_offset"]), record["fragment_id"] != NOT_A_FRAGMENT
+    return {"flags": int(record["tcp_flags"]), "fragment": at if fragment else None}
 
 
 def all_judged(scene: Scene, *rules: str | Path) -> dict[str, Judged]:

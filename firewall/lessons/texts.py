@@ -23,6 +23,7 @@ TEXTS = {
     "verdicts": Text("Verdicts", "판정"),
     "ends": Text("from > to", "소스 > 대상"),
     "what": Text("what", "종류"),
+    "fragment": Text("{protocol}, fragment from byte {at}", "{protocol}, {at}바이트부터의 조각"),
     "at": Text("at", "위치"),
     "ingress": Text("in", "인바운드"),
     "egress": Text("out", "아웃바운드"),

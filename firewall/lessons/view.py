@@ -1,5 +1,6 @@
 """Lessons on the terminal: the pages of `lesson list`, `show`, `run` and `grade`; Hangul takes two columns each."""
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from firewall.explain.sight import sentence
@@ -16,6 +17,8 @@ MOST_RULE_LINES = 80
 NS = 10**9
 PAUSE = NS  # a longer time between two packets is shown
 INDENT = "  "
+HANGUL = re.compile("[\uac00-\ud7a3]")
+ANSWER_STYLES = {None: None, True: "bold green", False: "bold red"}  # of predictions; None: nobody was asked
 
 
 # --- verdicts in a table ---------------------------------------------------------------------------------------
@@ -53,14 +56,11 @@ class View:
 
     # --- the lesson ----------------------------------------------------------------------------------------
     def opening(self) -> str:
-        """Title, story, hosts, and what is a choice."""
+        """Title, story, hosts, readings."""
         page, lesson = Page(self.width), self.lesson
         page.line(self.said("lesson", number=lesson.number, title=told(lesson.title, self.language)), "bold")
         page.line()
         self._prose(page, told(lesson.story, self.language))
-        if lesson.undocumented is not None:
-            page.heading(self.said("undocumented"))
-            self._prose(page, told(lesson.undocumented, self.language))
         page.heading(self.said("hosts"))
         _pairs(page, lesson.hosts.items())
         page.heading(self.said("readings"))
@@ -74,6 +74,7 @@ class View:
         self._prose(page, told(lesson.teaches, self.language))
         page.heading(self.said("scenes"))
         page.points(told(scene.title, self.language) for scene in lesson.scenes)
+        self._undocumented(page)
         self._task(page)
         page.heading(self.said("sources"))
         page.points(lesson.sources)
@@ -89,10 +90,17 @@ class View:
             page.line(self.said("score", right=right, total=asked), "bold")
         page.heading(self.said("teaches"))
         self._prose(page, told(self.lesson.teaches, self.language))
+        self._undocumented(page)
         self._task(page)
         page.heading(self.said("sources"))
         page.points(self.lesson.sources)
         return page.text()
+
+    def _undocumented(self, page: Page) -> None:
+        """Told behind the scenes: it would give their answers away."""
+        if self.lesson.undocumented is not None:
+            page.heading(self.said("undocumented"))
+            self._prose(page, told(self.lesson.undocumented, self.language))
 
     def _task(self, page: Page) -> None:
         task = self.lesson.task
@@ -145,7 +153,7 @@ class View:
                 continue
             self._shown_rules.add((name,))
             page.heading(self.said("rules", file=name))
-            lines = text.splitlines()
+            lines = [line for line in text.splitlines() if _is_for(line, self.language)]
             page.block("\n".join(lines[:MOST_RULE_LINES]))
             if len(lines) > MOST_RULE_LINES:
                 more = self.said("more_lines", count=len(lines) - MOST_RULE_LINES, file=name)
@@ -187,7 +195,7 @@ class View:
         """What is said of a packet; of its second row only where that is."""
         row = rows[place]
         first = place == 0 or rows[place - 1]["packet"] != row["packet"]
-        line = [str(row["packet"]), self._ends(row), _what(row)] if first else ["", "", ""]
+        line = [str(row["packet"]), self._ends(row), self._what(row)] if first else ["", "", ""]
         return [*line, self._at(row)] if several else line
 
     def _between(self, judged: Judged, place: int) -> Iterator[str]:
@@ -210,6 +218,17 @@ class View:
         ends = zip((row["src"], row["dst"]), ports, strict=True)
         return " > ".join(endpoint(names.get(address, address), protocol, port) for address, port in ends)
 
+    def _what(self, row: Row) -> str:
+        """`SYN ACK`, `udp`, `icmp 8/0`."""
+        if row["protocol"] is None:
+            return ""
+        if row["fragment"] is not None:
+            return self.said("fragment", protocol=row["protocol"], at=row["fragment"])
+        protocol = protocol_number(row["protocol"])
+        if protocol not in PORT_PROTOCOLS and row["src_port"] is not None:
+            return f"{row['protocol']} {row['src_port']}/{row['dst_port']}"
+        return flags_text(protocol, row["flags"]) or row["protocol"]
+
     def _at(self, row: Row) -> str:
         return " ".join(part for part in (row["eni"], row["direction"] and self.said(row["direction"])) if part)
 
@@ -228,7 +247,7 @@ class View:
         page = Page(self.width)
         row = answer(question, judged)
         key = "answer" if right is None else "right" if right else "wrong"
-        page.line(self.said(key, verdict=row["verdict"], reason=row["reason"]), "" if right is None else "bold")
+        page.line(self.said(key, verdict=row["verdict"], reason=row["reason"]), ANSWER_STYLES[right])
         self._prose(page, told(reason_text(row, judged[question.reading].firewall), self.language), style="dim")
         self._prose(page, told(question.why, self.language))
         return page.text()
@@ -247,6 +266,11 @@ def prose(page: Page, text: str, width: int | None, style: str | None = None, in
             page.line(line.plain, style)
 
 
+def _is_for(line: str, language: str) -> bool:
+    """False for a comment of a rule file in the other language: authors write each for its readers."""
+    return not line.lstrip().startswith("#") or bool(HANGUL.search(line)) == (language == "ko")
+
+
 def _pairs(page: Page, pairs: Iterable[tuple[str, str]]) -> None:
     """Names and what they stand for, in two columns."""
     known = list(pairs)
@@ -258,16 +282,6 @@ def _pairs(page: Page, pairs: Iterable[tuple[str, str]]) -> None:
 def _seconds(nanoseconds: int) -> str:
     """To a tenth: packets follow each other by less."""
     return f"{nanoseconds / NS:,.1f}".removesuffix(".0")
-
-
-def _what(row: Row) -> str:
-    """`SYN ACK`, `udp`, `icmp 8/0`."""
-    if row["protocol"] is None:
-        return ""
-    protocol = protocol_number(row["protocol"])
-    if protocol not in PORT_PROTOCOLS and row["src_port"] is not None:
-        return f"{row['protocol']} {row['src_port']}/{row['dst_port']}"
-    return flags_text(protocol, row["flags"]) or row["protocol"]
 
 
 def _width(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> int:

@@ -91,6 +91,42 @@ def test_a_ping_answers_its_latest_request(tmp_path: Path) -> None:
     ]
 
 
+def test_a_segment_may_be_sent_again(tmp_path: Path) -> None:
+    folder = with_packets(tmp_path, '{tcp: "customer:40000 > web:80", send: ">S <SA >again <again >A >PA >again"}')
+    frames = laid_out(read_lesson(folder).scenes[0].lines).frames
+    data = [frame.data for frame in frames]
+    assert (data[2], data[3], data[6]) == (data[0], data[1], data[5])
+    assert len({frame.time for frame in frames}) == 7
+
+
+def test_what_was_not_sent_is_not_sent_again(tmp_path: Path) -> None:
+    folder = with_packets(tmp_path, '{tcp: "customer:40000 > web:80", send: ">S <again"}')
+    (first, *_) = check(read_lesson(folder))
+    assert first.endswith("lesson.yaml:32:9 scenes[0].packets[0] - <again: this end has sent nothing yet")
+
+
+def test_a_router_tells_of_a_packet_that_it_dropped(tmp_path: Path) -> None:
+    with_hosts(tmp_path, '  far: "2001:db8::7"\n  near: "2001:db8:1::10"\n  router: 192.0.2.1')
+    folder = with_packets(
+        tmp_path,
+        '{icmp: "router > web", type: 3/4, quotes: {tcp: "web:80 > customer:40000"}}',
+        '{icmp: "2001:db8::1 > near", type: 2/0, quotes: {udp: "near:53 > far:40000"}}',
+        '{icmp: "router > web", type: 11/0, quotes: {ping: "web > customer"}}',
+    )
+    frames = laid_out(read_lesson(folder).scenes[0].lines).frames
+    needed, too_big, exceeded = frames_to_packets(frames)
+    assert (needed["ICMP"].type, needed["ICMP"].code, needed["ICMP"].nexthopmtu) == (3, 4, 1400)
+    assert (needed["IPerror"].src, needed["TCPerror"].sport, needed["TCPerror"].dport) == ("10.0.1.10", 80, 40000)
+    assert (too_big["ICMPv6PacketTooBig"].mtu, too_big["UDPerror"].sport) == (1400, 53)
+    assert (exceeded["ICMP"].type, exceeded["ICMPerror"].type) == (11, 8)
+
+
+def test_icmpv6_has_errors_of_its_own(tmp_path: Path) -> None:
+    line = '{icmp: "2001:db8::1 > 2001:db8:1::10", type: 11/0, quotes: {ping: "2001:db8:1::10 > 2001:db8::7"}}'
+    (first, *_) = check(read_lesson(with_packets(tmp_path, line)))
+    assert first.endswith("scenes[0].packets[0] - 11 is no error of ICMPv6: its errors are 1, 2, 3, 4")
+
+
 def test_a_datagram_may_come_in_fragments(tmp_path: Path) -> None:
     folder = with_packets(tmp_path, '{udp: "customer:40000 > web:514", send: "> <", fragments: 3}')
     packets = frames_to_packets(laid_out(read_lesson(folder).scenes[0].lines).frames)
@@ -219,7 +255,7 @@ MISTAKES = {
         "- {tcp:",
         "- {tpc:",
         "lesson.yaml:32:9 scenes[0].packets[0]",
-        "a line is one of tcp, udp, ping, wait, change, scapy, found 0 ('tpc': did you mean tcp?)",
+        "a line is one of tcp, udp, ping, icmp, wait, change, scapy, found 0 ('tpc': did you mean tcp?)",
     ),
     "a pause that is none": Mistake(
         LINE,
@@ -232,6 +268,18 @@ MISTAKES = {
         '- {ping: "customer > web", send: "> <", id: 65536}',
         "lesson.yaml:32:51 scenes[0].packets[0].id",
         "65536 cannot stand here: write a number from 0 to 65535",
+    ),
+    "an ICMP type without its code": Mistake(
+        LINE,
+        '- {icmp: "customer > web", type: 3, quotes: {ping: "web > customer"}}',
+        "lesson.yaml:32:40 scenes[0].packets[0].type",
+        "3 is no type with its code: write 3/4",
+    ),
+    "an ICMP error about nothing": Mistake(
+        LINE,
+        '- {icmp: "customer > web", type: 3/4, quotes: {}}',
+        "lesson.yaml:32:53 scenes[0].packets[0].quotes",
+        "one packet is quoted: write one of tcp, udp, ping with its ends",
     ),
     "no packets": Mistake(
         LINE,

@@ -1,0 +1,402 @@
+"""`eniwall lesson`: what each command prints, asks and returns."""
+
+import fcntl
+import json
+import os
+import pty
+import re
+import select
+import struct
+import subprocess
+import sys
+import termios
+from pathlib import Path
+
+import pytest
+
+from firewall.languages import Text
+from firewall.lessons.library import COURSES, lessons, load_lesson
+from firewall.lessons.run import Run as Play
+from firewall.lessons.scene import all_judged
+from firewall.lessons.view import View, grade_text
+from firewall.reports.layout import cells
+from tests.firewall.lesson_folders import lesson_folder
+from tests.firewall.test_cli import ENIWALL, ROOT, Run
+
+FIRST = COURSES / "return-traffic"
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Run:
+    return Run(capsys)
+
+
+# --- list and show -------------------------------------------------------------------------------------------
+def test_the_list_has_a_lesson_a_line_its_name_first(run: Run) -> None:
+    lines = run("lesson", "list").out.splitlines()
+    assert len(lines) == len(lessons())
+    assert re.fullmatch(r"return-traffic +1  Return traffic", lines[0])
+    assert [line.split()[0] for line in lines] == [lesson.name for lesson in lessons()]
+    korean = run("lesson", "list", "--lang", "ko").out.splitlines()
+    assert korean[0].endswith("1  반환 트래픽")
+
+
+def test_the_list_for_programs(run: Run) -> None:
+    (first, *_) = json.loads(run("lesson", "list", "--json").out)
+    assert first == {
+        "name": "return-traffic",
+        "number": 1,
+        "title": {"en": "Return traffic", "ko": "반환 트래픽"},
+        "teaches": load_lesson("1").teaches._asdict(),
+        "scenes": 3,
+        "questions": 4,
+        "task": True,
+    }
+
+
+def test_the_list_loads_nothing_heavy() -> None:
+    program = (
+        "import sys\nfrom firewall import cli\n"
+        "try:\n    cli.main(['lesson', 'list'])\n"
+        "except SystemExit:\n    print('loaded', *{'numpy', 'numba', 'scapy', 'rich', 'pydantic'} & set(sys.modules))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[0].startswith("return-traffic")
+    assert done.stdout.splitlines()[-1] == "loaded"
+
+
+def test_what_is_shown_gives_no_answer_away(run: Run) -> None:
+    told = run("lesson", "show", "return-traffic").out
+    assert told.startswith("Lesson 1: Return traffic\n\nMina opens SSH")
+    assert "  - SSH in, nothing out\n" in told
+    assert "eniwall lesson start return-traffic -o my-rules.yaml" in told
+    assert ("ALLOW" in told, "DENY" in told) == (False, False)
+    shown = json.loads(run("lesson", "show", "1", "--json").out)
+    assert shown["hosts"] == {"client": "198.51.100.7", "web": "10.0.1.10"}
+    assert shown["scenes"][0]["rules"] == [{"name": "rules.yaml", "text": (FIRST / "rules.yaml").read_text()}]
+    assert (shown["task"]["reading"], shown["task"]["start"]) == ("nacl", (FIRST / "rules.yaml").read_text())
+    assert "verdicts" not in shown["scenes"][0]
+
+
+# --- run -----------------------------------------------------------------------------------------------------
+def test_where_nobody_can_answer_the_whole_lesson_is_told() -> None:
+    command = [*ENIWALL, "lesson", "run", "1"]
+    done = subprocess.run(
+        command, cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stderr == ""
+    assert "\x1b" not in done.stdout
+    assert (
+        """
+Packets
+  #  from > to              what     sg                 stateless            nacl
+  1  client:40000 > web:22  SYN      ALLOW rule         ALLOW rule           ALLOW rule
+  2  web:22 > client:40000  SYN ACK  ALLOW established  DENY no-egress-rule  DENY nacl-egress
+  3  client:40000 > web:22  ACK      ALLOW established  ALLOW rule           ALLOW rule
+  4  client:40000 > web:22  PSH ACK  ALLOW established  ALLOW rule           ALLOW rule
+  5  web:22 > client:40000  PSH ACK  ALLOW established  DENY no-egress-rule  DENY nacl-egress
+
+Question 1 (packet 2, sg)
+The server answers with SYN-ACK. The group has no outbound rule. Does the answer leave?
+Answer: ALLOW established
+Belongs to a connection that the table already holds, which web:ingress[0] let in.
+"""
+        in done.stdout
+    )
+    assert max(map(len, done.stdout.splitlines())) <= 110
+
+
+def test_comments_of_rule_files_are_shown_in_their_language(run: Run, tmp_path: Path) -> None:
+    head = "# A web server.\n# 웹 서버입니다.\n"
+    folder = lesson_folder(tmp_path, ("security_groups:", f"{head}security_groups: # the groups"), file="rules.yaml")
+    english, korean = (run("lesson", "run", folder, "--lang", language).out for language in ("en", "ko"))
+    assert ("  # A web server.\n  security_groups: # the groups\n" in english, "웹 서버입니다." in english) == (
+        True,
+        False,
+    )
+    assert ("  # 웹 서버입니다.\n  security_groups: # the groups\n" in korean, "A web server." in korean) == (
+        True,
+        False,
+    )
+
+
+class Answers:
+    """A learner who types these words."""
+
+    def __init__(self, *words: str) -> None:
+        self.words = list(words)
+        self.prompts: list[str] = []
+
+    def answer(self, prompt: str) -> str:
+        self.prompts.append(prompt)
+        return self.words.pop(0)
+
+    def pause(self, prompt: str) -> None:
+        self.prompts.append(prompt)
+
+
+def played(*words: str, language: str = "en") -> tuple[list[str], list[str]]:
+    """The pages of the first lesson to a learner, and what was asked."""
+    pages: list[str] = []
+    learner = Answers(*words)
+    Play(View(load_lesson("1"), language, 80), pages.append, learner).play()
+    assert learner.words == []
+    return [re.sub(r"\x1b\[[0-9;]*m", "", page) for page in pages], learner.prompts
+
+
+def test_a_learner_predicts_sees_why_and_has_a_score() -> None:
+    pages, prompts = played("a", "allow", "maybe", "D", "a")
+    assert prompts == [
+        *["Your prediction (a = ALLOW, d = DENY)"] * 2,
+        "Enter shows all verdicts",
+        "Enter goes on",
+        "Your prediction (a = ALLOW, d = DENY)",
+        "Type one of a, d",
+        "Enter shows all verdicts",
+        "Enter goes on",
+        "Your prediction (a = ALLOW, d = DENY)",
+        "Enter shows all verdicts",
+    ]
+    answers = [page.split("\n", 1)[0] for page in pages if page.startswith(("Right", "No:"))]
+    assert answers == [
+        "Right: ALLOW established.",
+        "No: it is DENY nacl-egress.",
+        "No: it is ALLOW rule.",
+        "Right: ALLOW rule.",
+    ]
+    assert pages[-1].startswith("\n2 of 4 predictions were right.\n")
+    first = next(place for place, page in enumerate(pages) if page.startswith("Right"))
+    assert all("ALLOW" not in page and "DENY" not in page for page in pages[:first])
+
+
+def test_in_korean_everything_around_the_verdicts_is_korean() -> None:
+    pages, prompts = played("a", "a", "d", "a", language="ko")
+    assert prompts[0] == "예상(a = ALLOW, d = DENY)"
+    assert "맞았습니다. ALLOW established입니다.\n" in pages[3]
+    assert pages[-1].startswith("\n예상 4개 중 2개가 맞았습니다.\n")
+
+
+class Terminal:
+    """A command on a terminal of so many columns."""
+
+    def __init__(self, columns: int, *words: str) -> None:
+        self.end, far = pty.openpty()
+        fcntl.ioctl(far, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
+        environment = os.environ | {"TERM": "xterm-256color", "COLUMNS": str(columns)}
+        command = [*ENIWALL, *words]
+        self.process = subprocess.Popen(command, cwd=ROOT, env=environment, stdin=far, stdout=far, stderr=far)
+        os.close(far)
+        self.shown = b""
+
+    def read_to(self, text: str) -> None:
+        """Read until the terminal shows a text behind what it showed before."""
+        before = len(self.shown)
+        while text.encode() not in self.shown[before:]:
+            assert select.select([self.end], [], [], 60)[0], self.shown[before:].decode()
+            self.shown += os.read(self.end, 65536)
+
+    def type(self, text: str) -> None:
+        """Type a line."""
+        os.write(self.end, f"{text}\n".encode())
+
+    def status(self) -> int:
+        """The exit status, once everything has been read."""
+        try:
+            while data := os.read(self.end, 65536):
+                self.shown += data
+        except OSError:  # Linux says so at the end
+            pass
+        os.close(self.end)
+        return self.process.wait(timeout=60)
+
+
+def test_on_a_terminal_it_asks_and_is_coloured() -> None:
+    terminal = Terminal(100, "lesson", "run", "1", "--lang", "ko")
+    for word in ("a", "d", "", "", "a", "", "", "d", ""):
+        terminal.read_to("): " if word else "]")
+        terminal.type(word)
+    assert terminal.status() == 0
+    told = terminal.shown.decode()
+    assert "\x1b[32mALLOW established\x1b[0m" in told
+    assert "예상 4개 중 3개가 맞았습니다." in told
+
+
+def test_no_ask_tells_all_on_a_terminal_too() -> None:
+    terminal = Terminal(60, "lesson", "run", "1", "--no-ask")
+    assert terminal.status() == 0
+    lines = re.sub(r"\x1b\[[0-9;]*m", "", terminal.shown.decode()).splitlines()
+    assert "Your task" in lines
+    tables = [line for line in lines if re.match(r" +\d  \w+:", line)]
+    assert tables
+    assert max(map(cells, tables)) <= 60
+
+
+@pytest.mark.parametrize("language", ["en", "ko"])
+@pytest.mark.parametrize("width", [60, 80, 100, 140])
+def test_tables_stand_in_columns_at_every_width(width: int, language: str) -> None:
+    lesson = load_lesson("1")
+    page = View(lesson, language, width).verdicts(all_judged(lesson.scenes[0]))
+    lines = re.sub(r"\x1b\[[0-9;]*m", "", page).splitlines()[2:]
+    assert max(map(cells, lines)) <= width
+    starts = {cells(line[: line.index("nacl")]) for line in lines[:1]}
+    starts |= {cells(line[: line.rindex("  ") + 2]) for line in lines[1:] if line.strip()}
+    assert len(starts) == 1 or width in (100, 140)  # there a verdict and its reason are one cell
+    assert ("established" in page) == (width >= 80)
+
+
+def test_what_a_lesson_s_folder_is_called_cannot_steer_the_terminal(run: Run, tmp_path: Path) -> None:
+    folder = lesson_folder(tmp_path)
+    odd = tmp_path / "a\x1b[31mb"
+    folder.rename(odd)
+    for done in (run("lesson", "check", odd), run("lesson", "show", odd), run("lesson", "run", odd)):
+        assert (done.status, "\x1b" in done.out + done.err) == (0, False)
+
+
+# --- start and grade -----------------------------------------------------------------------------------------
+def test_a_task_is_begun_and_graded_until_it_is_right(run: Run, tmp_path: Path) -> None:
+    mine = tmp_path / "my-rules.yaml"
+    done = run("lesson", "start", "return-traffic", "-o", mine)
+    assert (done.status, done.out) == (0, "")
+    assert done.err == f"eniwall: wrote {mine}; have it graded with: eniwall lesson grade return-traffic {mine}\n"
+    assert mine.read_text() == (FIRST / "rules.yaml").read_text() == run("lesson", "start", "1").out
+    done = run("lesson", "grade", "return-traffic", mine)
+    assert done.status == 1
+    assert done.out.startswith(
+        """5 of 8 connections are right (network ACLs alone)
+
+  WRONG  must pass: a login from the office
+      packet 2 of 5, 10.0.1.10:22 -> 198.51.100.7:40000 tcp, is DENY nacl-egress at eni-web
+      The subnet's network ACL denies it on the way out: edge:egress[*].
+      The network ACL has no egress entry that allows anything.
+"""
+    )
+    assert "  right  must not pass: a stranger knocks at SSH\n" in done.out
+    mine.write_text((FIRST / "with-answers.yaml").read_text())
+    done = run("lesson", "grade", "return-traffic", mine)
+    assert (done.status, done.out.splitlines()[0]) == (0, "8 of 8 connections are right (network ACLs alone)")
+    assert done.out.endswith("\nAll is right.\n")
+
+
+def test_what_passes_and_should_not_is_told_with_its_rule(run: Run) -> None:
+    done = run("lesson", "grade", "2", COURSES / "response-traffic" / "start.yaml")
+    assert done.status == 1
+    assert (
+        """
+  WRONG  must not pass: a stranger dials a high port
+      packet 1 of 1, 198.51.100.9:40000 -> 10.0.1.10:50123 tcp, passes under web:ingress[0] tcp
+      1024-65535 from 0.0.0.0/0
+"""
+        in done.out
+    )
+    korean = run("lesson", "grade", "2", COURSES / "response-traffic" / "start.yaml", "--lang", "ko").out
+    assert korean.startswith("연결 8개 중 6개가 맞습니다 (네트워크 ACL과 보안 그룹을 함께 적용)\n")
+    assert "  틀림  통과하면 안 됨: 외부인이 높은 번호의 포트로 시도하는 연결\n" in korean
+
+
+def test_a_grade_for_programs(run: Run) -> None:
+    done = run("lesson", "grade", "1", FIRST / "rules.yaml", "--json")
+    found = json.loads(done.out)
+    assert (done.status, found["score"], found["total"], len(found["connections"])) == (1, 5, 8, 8)
+
+
+def test_warnings_about_a_learner_s_rules_are_written(run: Run, tmp_path: Path) -> None:
+    mine = tmp_path / "mine.yaml"
+    mine.write_text((FIRST / "with-answers.yaml").read_text().replace("198.51.100.0/24", "198.51.100.7/24"))
+    done = run("lesson", "grade", "1", mine)
+    assert done.status == 0
+    assert "eniwall: warning: " in done.err
+    assert "198.51.100.7/24 has host bits set" in done.err
+
+
+def test_rules_that_cannot_be_used_exit_with_2(run: Run, tmp_path: Path) -> None:
+    broken = tmp_path / "broken.yaml"
+    broken.write_text("security_groups: {web: {ingress: [{type: SHH}]}}\n")
+    done = run("lesson", "grade", "1", broken)
+    assert (done.status, done.out) == (2, "")
+    assert "unknown type 'SHH': did you mean SSH?" in done.err
+
+
+def test_rules_without_interfaces_say_so(run: Run, tmp_path: Path) -> None:
+    bare = tmp_path / "bare.yaml"
+    bare.write_text("security_groups: {web: {ingress: [], egress: []}}\n")
+    done = run("lesson", "grade", "1", bare)
+    told = "states no interface, so that no packet meets its rules: add interfaces: with their addresses and groups"
+    assert (done.status, done.out, done.err) == (2, "", f"eniwall: {bare}: {told}\n")
+
+
+def test_nobody_s_work_is_written_over(run: Run, tmp_path: Path) -> None:
+    mine = tmp_path / "mine.yaml"
+    mine.write_text("mine")
+    done = run("lesson", "start", "1", "-o", mine)
+    assert (done.status, mine.read_text()) == (2, "mine")
+    assert done.err == f"eniwall: {mine}: is there already; choose another name, or delete it first\n"
+    done = run("lesson", "start", "1", "-o", tmp_path / "no" / "mine.yaml")
+    assert (done.status, done.err) == (2, f"eniwall: {tmp_path}/no/mine.yaml: No such file or directory\n")
+
+
+# --- new and check -------------------------------------------------------------------------------------------
+def test_a_new_lesson_does_at_once_what_it_says(run: Run, tmp_path: Path) -> None:
+    folder = tmp_path / "my-lesson"
+    done = run("lesson", "new", folder)
+    assert (done.status, done.out) == (0, "")
+    assert done.err.endswith(f"eniwall: next: eniwall lesson check {folder}\n")
+    done = run("lesson", "check", folder)
+    assert (done.status, done.out) == (0, "my-lesson: 1 scene, 1 question, 3 hidden connections, as written\n")
+    for words in (("run", folder), ("show", folder), ("start", folder), ("grade", folder, folder / "solution.yaml")):
+        assert run("lesson", *words).status == 0
+    assert run("lesson", "grade", folder, folder / "start.yaml").status == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [("My Lesson", "has a lower-case name with hyphens, like my-lesson"), ("there", "is there already")],
+)
+def test_a_folder_that_cannot_be_made(name: str, told: str, run: Run, tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there" / "file").touch()
+    done = run("lesson", "new", tmp_path / name)
+    assert (done.status, told in done.err) == (2, True)
+
+
+def test_check_exits_with_1_for_what_is_untrue_and_2_for_what_cannot_be_read(run: Run, tmp_path: Path) -> None:
+    folder = lesson_folder(tmp_path, ("sg: AAAAA", "sg: AAAAD"))
+    done = run("lesson", "check", folder)
+    assert (done.status, done.err) == (1, "")
+    assert done.out == (
+        f"{folder}/lesson.yaml:33:20 scenes[0].verdicts.sg - expected AAAAD, the engine says AAAAA:"
+        " the first difference is at packet 5\n"
+    )
+    lesson_folder(tmp_path, ("number:", "nummer:"))
+    done = run("lesson", "check", folder)
+    assert (done.status, done.out) == (2, "")
+    assert done.err.startswith("eniwall: 2 problems in the lesson:\n")
+
+
+def test_check_without_a_name_checks_those_that_come_with_eniwall(run: Run) -> None:
+    done = run("lesson", "check")
+    assert (done.status, len(done.out.splitlines())) == (0, len(lessons()))
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("return-trafic", "did you mean return-traffic?"),
+        ("99999", "known here: return-traffic"),
+        ("../courses/return-traffic", "no lesson"),
+        ("", "no lesson ''"),
+    ],
+)
+def test_a_lesson_that_there_is_not(name: str, told: str, run: Run) -> None:
+    done = run("lesson", "run", name)
+    assert (done.status, done.out, told in done.err) == (2, "", True)
+
+
+def test_a_grade_s_long_texts_are_broken_at_the_terminal_s_width() -> None:
+    from firewall.lessons.grade import grade
+
+    lesson = load_lesson("1")
+    assert lesson.task is not None
+    found = grade(lesson, lesson.task.start)
+    for language in Text._fields:
+        text = re.sub(r"\x1b\[[0-9;]*m", "", grade_text(found, language, 50))
+        assert max(map(cells, text.splitlines())) <= 50
