@@ -116,7 +116,7 @@ def test_mistakes_stand_at_their_lines_and_the_steps_stay(client: TestClient) ->
         ("[1, 2]", 1, "a rule file is a mapping"),
         ("x: &a [*a]", 1, ""),
         ("- " * 100, 1, ""),
-        ("security_groups: {web: {ingress: []}}", None, "no interface is known: write interfaces:"),
+        ("security_groups: {web: {ingress: []}}", None, "states no interface"),
     ],
 )
 def test_no_rules_break_the_lab(client: TestClient, folder: Path, text: str, line: int | None, told: str) -> None:
@@ -127,6 +127,17 @@ def test_no_rules_break_the_lab(client: TestClient, folder: Path, text: str, lin
     assert first["line"] == line
     assert told in first["text"]
     assert str(folder) not in answer.text
+
+
+def test_rules_without_an_interface_are_told_what_to_write(client: TestClient) -> None:
+    found = uploaded(client, WEB)
+    answer = client.post(f"api/{found['id']}/rules", content=b"security_groups: {web: {ingress: []}}")
+    (problem,) = answer.json()["errors"]
+    assert problem["text"] == (
+        "no interface is known: write interfaces: {my-interface: {addresses: [ADDRESS], security_groups: [GROUP]}};"
+        " busiest of the first 56 packets: 10.0.1.10 (54, server), 198.51.100.7 (36, client), 203.0.113.9 (11, client),"
+        " 192.0.2.80 (6, server), 192.0.2.53 (1, sends and receives)"
+    )
 
 
 def test_rules_that_are_no_text_are_told(client: TestClient) -> None:
