@@ -50,8 +50,8 @@ TEXTS = {
     "notes": Text("What was assumed and warned of", "가정과 경고"),
     # --- rules
     "rules": Text("Rules", "규칙"),
-    "rules_label": Text("Rules, judged as you type", "규칙(입력하는 대로 판정합니다)"),
-    "rules_file": Text("{file}, judged as you type", "{file}(입력하는 대로 판정합니다)"),
+    "rules_label": Text("Judged as you type", "입력하는 대로 판정합니다"),
+    "rules_file": Text("{file}, judged as you type", "{file} 파일, 입력하는 대로 판정합니다"),
     "rules_others": Text("Read together with {files}.", "{files} 파일과 함께 읽습니다."),
     "judging": Text("Judging ...", "판정하는 중..."),
     "none_changed": Text("No verdict changed.", "바뀐 판정이 없습니다."),
@@ -73,7 +73,7 @@ TEXTS = {
     "line": Text("line {line}", "{line}행"),
     "restore": Text("Restore the first rules", "처음 규칙으로 되돌리기"),
     # --- the task
-    "task_rules": Text("Your rules, judged as you type", "내 규칙(입력하는 대로 판정합니다)"),
+    "task_rules": Text("Yours, judged as you type", "직접 작성하는 규칙, 입력하는 대로 판정합니다"),
     "task_note": Text(
         "The steps show this scene's packets under your rules. Grading tries other connections, which are not shown.",
         "단계에는 이 장면의 패킷을 내 규칙으로 판정한 결과가 표시됩니다. 채점에는 공개하지 않은 다른 연결을 씁니다.",

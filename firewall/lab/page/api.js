@@ -33,34 +33,12 @@ export const session = (id) => get(encodeURIComponent(id));
 export const judge = (id, text) => post(`${id}/rules`, text);
 export const grade = (id, text) => post(`${id}/grade`, text);
 
-// The steps of a session as the stepper reads them; `first` are the rows that came with the session. The step that comes
-// next, in the direction of the last move, is asked for beforehand.
-export function source(id, scene, first) {
-  const ahead = new Map();
-  let last = 0;
-  function taken(n) {
-    const found = ahead.get(n) ?? get(`${id}/steps/${n}`);
-    ahead.clear();
-    return found;
-  }
-  return {
-    scene,
-    rows: (start, count) => {
-      const end = Math.min(start + count - 1, scene.rows);
-      return end <= first.length ? Promise.resolve(first.slice(start - 1, end)) : get(`${id}/rows?start=${start}&count=${count}`);
-    },
-    detail: (n) => {
-      const found = taken(n);
-      const next = n < last ? n - 1 : n + 1;
-      last = n;
-      if (next >= 1 && next <= scene.rows) {
-        found.then(() => {
-          const asked = get(`${id}/steps/${next}`);
-          asked.catch(() => ahead.delete(next));
-          ahead.set(next, asked);
-        }, () => {});
-      }
-      return found;
-    },
-  };
-}
+// The steps of a session as the stepper reads them; `first` are the rows that came with the session.
+export const source = (id, scene, first) => ({
+  scene,
+  rows: (start, count) => {
+    const last = Math.min(start + count - 1, scene.rows);
+    return last <= first.length ? Promise.resolve(first.slice(start - 1, last)) : get(`${id}/rows?start=${start}&count=${count}`);
+  },
+  detail: (n) => get(`${id}/steps/${n}`),
+});

@@ -30,8 +30,8 @@ const judged = element("span", { id: "rules-status", role: "status" });
 const moves = element("span", { class: "moves" });
 const restore = element("button", { type: "button", class: "button", id: "restore" });
 restore.addEventListener("click", () => { editor.set(session.first); judge(session.first); });
-at("editor").before(element("p", { class: "quiet", id: "rules-about" }));
-at("editor").after(element("p", { class: "judged" }, judged, moves, restore));
+at("editor").before(element("p", { class: "quiet", id: "rules-about" }), element("p", { class: "judged" }, judged, moves));
+at("editor").after(element("p", {}, restore));
 
 async function judge(text) {
   const [mine, from] = [typed += 1, session];
@@ -168,7 +168,7 @@ function around() {
   if (place.task) showTask(at("task"), lesson, { ...words(), grade: graded });
   foot();
   const [file, ...others] = scene && !place.task ? scene.rules : [];
-  editor.label(place.task ? t("task_rules") : file ? fill(t("rules_file"), { file }) : t("rules_label"));
+  editor.label(t("rules"));
   at("rules-about").textContent = [
     place.task ? t("task_rules") : file ? fill(t("rules_file"), { file }) : t("rules_label"),
     others.length ? fill(t("rules_others"), { files: others.join(", ") }) : "",
