@@ -1,11 +1,13 @@
 """What a session judges: a scene of a lesson, or a capture file; each opens as often as its rules change."""
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from firewall.engine import Firewall
+from firewall.errors import LessonFileError
 from firewall.lab.start_rules import start_rules
 from firewall.labels import counted
 from firewall.lessons.grade import grade
@@ -72,7 +74,11 @@ class LessonScene:
     def firewalls(self, rules: Path) -> Firewalls:
         """The scene's, with its other rule files as they are; a task is one file."""
         others = () if self.task else self.scene.rules[1:]
-        return self.scene.firewalls(rules, *others)
+        try:
+            return self.scene.firewalls(rules, *others)
+        except LessonFileError as error:  # a change on the way names what these rules do not have
+            home = f"{self.lesson.folder.parent}{os.sep}"
+            raise LessonFileError([problem.replace(home, "") for problem in error.problems]) from None
 
     def capture(self, firewall: Firewall) -> "Capture":  # noqa: ARG002  (a scene's packets need none)
         """The scene's packets."""

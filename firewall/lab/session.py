@@ -7,6 +7,7 @@ from typing import Any
 from firewall.errors import EniwallError, UsageError
 from firewall.interfaces import busiest_text
 from firewall.lab.bounds import FIRST_ROWS
+from firewall.lab.changed import Verdicts
 from firewall.lab.material import Firewalls, LessonScene, Material
 from firewall.lab.problems import problems_of, shown
 from firewall.steps import Steps
@@ -31,8 +32,13 @@ class Session:
         self._file = folder / RULES_FILE
         self._lock = Lock()
         self._text = self._first_text = ""
-        self._first: Steps | None = None  # under the first rules that could be used
+        self._first: Verdicts | None = None  # under the first rules that could be used
         self._steps: Steps | None = None
+
+    @property
+    def size(self) -> int:
+        """How many steps it holds in memory."""
+        return 0 if self._steps is None else self._steps.count
 
     def opened(self) -> dict[str, Any]:
         """Judge the first rules: {"id", "title", "first": text, "rules": the same} and what `judged` says.
@@ -51,7 +57,7 @@ class Session:
     def judged(self, text: str) -> dict[str, Any]:
         """Judge other rules: {"scene", "changed": steps, "rows": the first}, or {"errors"} and nothing changes.
 
-        `changed` names the steps that say something else than they did under the first rules.
+        `changed` names the steps of which a reading's verdict is not what it was under the first rules.
         """
         with self._lock:
             self._text = text
@@ -60,10 +66,11 @@ class Session:
                 steps = self._judge(self._material.firewalls(self._file))
             except EniwallError as error:
                 return {"errors": [problem._asdict() for problem in problems_of(error, self._file)]}
-            self._steps, self._first = steps, self._first or steps
+            verdicts = Verdicts.of(steps.verdicts)
+            self._steps, self._first = steps, self._first or verdicts
             return {
                 "scene": self._told(steps.scene(), "notes"),
-                "changed": steps.changed_since(self._first),
+                "changed": verdicts.changed_since(self._first),
                 "rows": steps.rows(1, FIRST_ROWS),
             }
 

@@ -9,7 +9,7 @@ from threading import Lock
 from typing import Any
 
 from firewall.errors import EniwallError
-from firewall.lab.bounds import MAX_SESSIONS
+from firewall.lab.bounds import MAX_SESSIONS, MAX_STEPS
 from firewall.lab.material import Material
 from firewall.lab.session import Session
 
@@ -19,7 +19,10 @@ class GoneError(EniwallError):
 
 
 class Workspace:
-    """The sessions of one lab, at most `most`, in the folder that is its own; whoever made the folder removes it."""
+    """The sessions of one lab, at most `most` and of MAX_STEPS steps together, in the folder that is its own.
+
+    Whoever made the folder removes it.
+    """
 
     def __init__(self, folder: Path, most: int = MAX_SESSIONS) -> None:
         self._folder = folder
@@ -43,10 +46,16 @@ class Workspace:
             raise
         with self._lock:
             self._open[session.name] = session
-            gone = [self._open.popitem(last=False)[0] for _ in range(len(self._open) - self._most)]
+            gone = []
+            while len(self._open) > 1 and self._overfull:
+                gone.append(self._open.popitem(last=False)[0])
         for name in gone:
             self.drop(self._folder / name)
         return told
+
+    @property
+    def _overfull(self) -> bool:
+        return len(self._open) > self._most or sum(each.size for each in self._open.values()) > MAX_STEPS
 
     def session(self, name: str) -> Session:
         """An open session. Raises GoneError."""

@@ -18,7 +18,7 @@ from firewall.explain.text import verdict_notes
 from firewall.judge import BORDER, STATEFUL, STATELESS
 from firewall.labels import endpoint, printable, protocol_number, time_text
 from firewall.life import packet_text, state_word
-from firewall.rows import take_rows
+from firewall.rows import VerdictBatch, take_rows
 from firewall.steps.diagram import diagrams
 from firewall.steps.fields import flags, layers
 from firewall.steps.table import between, table_at
@@ -80,6 +80,11 @@ class Steps:
     def count(self) -> int:
         """How many steps there are."""
         return self._track.verdicts.rows
+
+    @property
+    def verdicts(self) -> tuple[VerdictBatch, ...]:
+        """The rows of each reading, a step each; `packet` counts packets from 0."""
+        return tuple(track.verdicts for track in self._tracks.values())
 
     # --- what it gives ---------------------------------------------------------------------------------------
     def scene(self) -> dict[str, Any]:
@@ -150,12 +155,12 @@ class Steps:
         )
 
     def changed_since(self, other: "Steps") -> list[int]:
-        """The steps of which a verdict is not that of `other`, the same capture under other rules."""
+        """The steps that say something else than those of `other`, the same capture under other rules."""
         if other.count != self.count or other.readings != self.readings:
             return list(range(1, self.count + 1))
         differs = np.zeros(self.count, np.bool_)
         for name, track in self._tracks.items():
-            differs |= track.verdicts.verdict != other._tracks[name].verdicts.verdict  # noqa: SLF001  (its own kind)
+            differs |= track.verdicts.reason != other._tracks[name].verdicts.reason  # noqa: SLF001  (its own kind)
         return [place + 1 for place in np.flatnonzero(differs).tolist()]
 
     # --- of all ------------------------------------------------------------------------------------------------

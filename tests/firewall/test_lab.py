@@ -1,6 +1,7 @@
 """The lab's sessions: scenes and captures opened, rules judged again, what is kept and what goes."""
 
 import gzip
+import shutil
 import struct
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
-from firewall.lab import app, bounds, material
+from firewall.lab import app, bounds, material, workspace
 from firewall.lab.begin import begun
 from firewall.lessons.library import COURSES
 from pcaps.samples import sample
@@ -102,7 +103,8 @@ def test_mistakes_stand_at_their_lines_and_the_steps_stay(client: TestClient) ->
     assert set(judged) == {"errors"}
     assert [(each["line"], each["column"]) for each in judged["errors"]] == [(4, 32), (5, 9), (5, 20)]
     assert judged["errors"][2]["text"] == (
-        "security_groups.web.ingress[1].protocol - unknown protocol 'tpc': did you mean tcp? (or a number from 0 to 255)"
+        "security_groups.web.ingress[1].protocol - unknown protocol 'tpc':"
+        " did you mean tcp? (or a number from 0 to 255)"
     )
     assert client.get(f"api/{found['id']}/steps/1").status_code == 200
 
@@ -138,6 +140,24 @@ def test_rules_without_an_interface_are_told_what_to_write(client: TestClient) -
         " busiest of the first 56 packets: 10.0.1.10 (54, server), 198.51.100.7 (30, client), 203.0.113.9 (12, client),"
         " 192.0.2.80 (10, server), 192.0.2.53 (2, sends and receives)"
     )
+
+
+def test_a_teacher_s_own_lesson_is_listed_and_its_changes_fit_the_rules_or_say_why(
+    folder: Path, tmp_path: Path
+) -> None:
+    own = tmp_path / "my-lesson"
+    shutil.copytree(COURSES / "return-traffic", own)
+    text = (own / "lesson.yaml").read_text(encoding="utf-8")
+    change = '    packets:\n      - {change: {revoke: ["web:ingress[0]"]}}\n'
+    (own / "lesson.yaml").write_text(text.replace("    packets:\n", change, 1), encoding="utf-8")
+    with asking(folder, begun(None, None, str(own), "en")) as client:
+        assert client.get("api/begin").json()["lesson"] == "my-lesson"
+        found = opened(client, "my-lesson")
+        renamed = found["rules"].replace("web:", "shop:").replace("[web]", "[shop]")
+        answer = client.post(f"api/{found['id']}/rules", content=renamed.encode())
+    (problem,) = answer.json()["errors"]
+    assert (problem["line"], problem["text"].startswith("my-lesson/lesson.yaml:")) == (None, True)
+    assert problem["text"].endswith("no rule 'web:ingress[0]' at this point: did you mean shop:ingress[0]?")
 
 
 def test_rules_that_are_no_text_are_told(client: TestClient) -> None:
@@ -302,6 +322,26 @@ def test_the_session_that_was_not_used_for_longest_goes_first(folder: Path) -> N
         assert (answer.status_code, answer.json()) == (404, GONE)
         assert client.get(f"api/{first}/steps/1").status_code == 200
     assert sorted(path.name for path in folder.iterdir()) == sorted([first, third])
+
+
+def test_large_captures_leave_room_for_fewer(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workspace, "MAX_STEPS", 100)
+    with asking(folder) as client:
+        small, first, second = opened(client)["id"], uploaded(client, WEB)["id"], uploaded(client, WEB)["id"]
+    assert small != first
+    assert [path.name for path in folder.iterdir()] == [second]  # 5 + 56 + 56 steps were too many, 56 + 56 too
+
+
+def test_other_interfaces_change_the_steps_that_they_make_and_no_others(client: TestClient) -> None:
+    found = uploaded(client, WEB)
+    twice = found["rules"] + "  client: {addresses: [198.51.100.7], security_groups: [my-group]}\n"
+    judged = client.post(f"api/{found['id']}/rules", content=twice.encode()).json()
+    before = {(row["packet"], row["direction"]): [each[0] for each in row["verdicts"]] for row in found["rows"]}
+    after = {(row["packet"], row["direction"]): [each[0] for each in row["verdicts"]] for row in judged["rows"]}
+    assert len(after) > len(before)
+    differ = [place for place, row in enumerate(after.items(), 1) if before.get(row[0]) != row[1]]
+    assert judged["changed"] == differ
+    assert 0 < len(differ) < len(after)
 
 
 def test_a_full_disk_is_told(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
