@@ -88,7 +88,12 @@ class Steps:
 
     # --- what it gives ---------------------------------------------------------------------------------------
     def scene(self) -> dict[str, Any]:
-        """What is true of all steps."""
+        """What is true of all steps.
+
+        `format`, `title`, `readings` and the `main` one, how many `packets` and `rows` (steps), `start` (UTC, None for
+        crafted packets), `interfaces` (`id`, `addresses`, `groups`), `hosts` (name by address), `profile`, `notes`
+        (assumptions and warnings), `diagram` (SVG by language) and `texts` (by language and key).
+        """
         firewall = self._track.firewall
         return _shown(
             {
@@ -114,7 +119,12 @@ class Steps:
         ) | {"diagram": diagrams(firewall.settings), "texts": texts()}
 
     def rows(self, start: int, count: int) -> list[dict[str, Any]]:
-        """At most `count` steps from `start` on, a line each; what lies beyond the last is left out."""
+        """At most `count` steps from `start` on, a line each; what lies beyond the last is left out.
+
+        `n` (from 1), `packet` (frame) of `capture` (None where there is one), `time` (seconds since the first, text),
+        `src`, `dst`, `protocol`, `flags`, `length` (IP bytes), `eni`, `direction`, `ct_state`, `tcp_state`, `flow` (of
+        the main reading), `change` (of the rules, just before it), `verdicts`: [verdict, reason, rule] of each reading.
+        """
         first = max(start, 1) - 1
         places = np.arange(first, max(first, min(first + count, self.count)))
         cells = {name: row_cells(take_rows(track.judged, places), track.labels) for name, track in self._tracks.items()}
@@ -127,7 +137,13 @@ class Steps:
         return _shown(made)
 
     def detail(self, n: int) -> dict[str, Any]:
-        """Everything about one step. Raises UsageError for a number that no step has."""
+        """Everything about one step. Raises UsageError for a number that no step has.
+
+        `fields` by `layer`; `waited`, seconds since the step before (text), and `change` as in rows; `table` behind it
+        and what is `gone` since the step before (firewall.steps.table), with their `counts`; `tcp`, the state `before`
+        and `after` (NONE: no entry), None for what is no TCP at an interface; by reading, `explanation` (phases with
+        `kind`, `title`, `result`, `lines`) and `why` (a sentence by language).
+        """
         if not 1 <= n <= self.count:
             raise UsageError(f"step {n}: there are {self.count:,} steps")
         packet = int(self._track.verdicts.packet[n - 1])
@@ -268,9 +284,9 @@ def _tcp(sight: Sight, record: Any) -> dict[str, Any] | None:
         return None
     held, after = sight.held, sight.after
     left = None if after is None or after.expires <= sight.now else after
-    flow = held if left is None else left
+    found = [each for each in (left, held) if each is not None and each.tracked]
     return {
-        "flow": None if flow is None else flow.flow,
+        "flow": found[0].flow if found else None,
         "before": _state(state_word(held)),
         "after": _state(state_word(left)),
         "flags": packet_text(record),

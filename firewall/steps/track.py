@@ -65,14 +65,17 @@ class Held:
 
 
 class Snapshot(NamedTuple):
-    """The table at a moment: its records (dtype conntrack.table.ENTRY) that are not free, and the clock (ns)."""
+    """The table at a moment: records of dtype conntrack.table.ENTRY, those that are free too, and the clock (ns)."""
 
     entries: NDArray[np.void]
     clock: int
 
 
 class Met(NamedTuple):
-    """One packet met: the firewall behind it, what it found and left, and the whole table before and behind it."""
+    """One packet met: the firewall behind it, what it found and left, and the whole table before and behind it.
+
+    Good until the next packet is met: `after` is the firewall's own table.
+    """
 
     firewall: Firewall
     stop: Stop
@@ -81,7 +84,7 @@ class Met(NamedTuple):
 
 
 def snapshot(firewall: Firewall) -> Snapshot:
-    """The table as it is now, copied."""
+    """The table as it is now, copied but for what is free."""
     entries = firewall.entries
     return Snapshot(entries[entries["use"] != FREE], firewall.clock)
 
@@ -139,7 +142,7 @@ class Track:
         firewall.judge_batch(one, self._held.names, self._held.interface_names)
         stop.leave(firewall)
         self._cursor = packet + 1, firewall
-        met = Met(firewall, stop, before, snapshot(firewall))
+        met = Met(firewall, stop, before, Snapshot(firewall.entries, firewall.clock))
         self._met = packet, met
         return met
 

@@ -140,7 +140,7 @@ def test_few_firewalls_are_kept_of_a_table_that_is_large(monkeypatch: pytest.Mon
     full = [sample_steps("web-http").detail(n) for n in (1, 20, 56)]
     monkeypatch.setattr(tracks, "MOST_KEPT", 1 << 20)  # seven empty tables
     steps = sample_steps("web-http")
-    assert 2 <= len(steps._track.kept) <= 8  # noqa: SLF001
+    assert 2 <= len(steps._track.kept) <= 8  # noqa: SLF001  (what is kept shows nowhere else)
     assert [steps.detail(n) for n in (1, 20, 56)] == full
 
 
@@ -278,7 +278,7 @@ def test_untracked_flows_have_no_entry_and_are_counted(tmp_path: Path) -> None:
     detail = steps.detail(3)
     assert steps.rows(3, 1)[0]["verdicts"][0][:2] == ["ALLOW", "untracked"]
     assert (detail["table"], detail["counts"]) == ([], {"entries": 0, "gone": 0, "untracked": 1})
-    assert detail["tcp"]["after"] == "NONE"
+    assert detail["tcp"] == {"flow": None, "before": "NONE", "after": "NONE", "flags": "ACK"}
 
 
 # --- words ------------------------------------------------------------------------------------------------
