@@ -1,8 +1,10 @@
 """The lab as a process: a socket at 127.0.0.1, a temporary folder, and their end."""
 
+import os
 import secrets
 import signal
 import socket
+import sys
 import tempfile
 import threading
 import webbrowser
@@ -43,14 +45,23 @@ def host_names(port: int) -> tuple[str, ...]:
     return (*named, HERE, "localhost") if port == 80 else named
 
 
+def has_desktop() -> bool:
+    """False where Python would open a text browser in the terminal that runs the lab."""
+    return sys.platform in {"darwin", "win32"} or any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))
+
+
 @contextmanager
 def ended_by_signals() -> Iterator[None]:
-    """SIGINT and SIGTERM end the block as its last line would, so that everything in it is put away."""
+    """SIGINT, SIGTERM and SIGHUP end the block as its last line would, so that everything in it is put away."""
 
     def end(_signal: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    before = {each: signal.signal(each, end) for each in (signal.SIGINT, signal.SIGTERM)}
+    def as_terminated(_signal: int, _frame: FrameType | None) -> None:
+        signal.raise_signal(signal.SIGTERM)  # which uvicorn takes over while it runs
+
+    handlers = {signal.SIGINT: end, signal.SIGTERM: end, signal.SIGHUP: as_terminated}
+    before = {each: signal.signal(each, handler) for each, handler in handlers.items()}
     try:
         yield
     except KeyboardInterrupt:
@@ -75,7 +86,7 @@ def serve(beginning: Beginning, port: int, told: Callable[[str], None], *, open_
         lab = Lab(Workspace(Path(folder)), beginning)
         url = f"http://{HERE}:{port}/{token}/"
         told(url)
-        if open_page:
+        if open_page and has_desktop():
             threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
         _run(make_app(lab, token, host_names(port)), sock)
 

@@ -23,7 +23,6 @@ TEXTS = {
     ),
     # --- the list
     "lessons": Text("Lessons", "강의"),
-    "no_lessons": Text("No lesson is installed.", "설치된 강의가 없습니다."),
     "done": Text("done", "완료"),
     "own": Text("Your own capture", "내 캡처"),
     "choose": Text("Choose a capture, or drop one here", "캡처 파일을 선택하거나 여기에 끌어다 놓으십시오"),

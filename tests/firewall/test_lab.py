@@ -1,6 +1,7 @@
 """The lab's sessions: scenes and captures opened, rules judged again, what is kept and what goes."""
 
 import gzip
+import re
 import shutil
 import struct
 from collections.abc import Iterator
@@ -11,9 +12,11 @@ from starlette.testclient import TestClient
 
 from firewall.lab import app, bounds, material, workspace
 from firewall.lab.begin import begun
+from firewall.lab.texts import TEXTS
 from firewall.lessons.library import COURSES
+from firewall.steps.steps import MOST_PACKETS
 from pcaps.samples import sample
-from tests.firewall.lab import asking, opened, uploaded
+from tests.firewall.lab import ROOT, asking, opened, uploaded
 
 WEB = sample("web-http").read_bytes()
 GONE = {"error": "this capture is not open any more: open it again"}
@@ -354,3 +357,32 @@ def test_a_full_disk_is_told(client: TestClient, monkeypatch: pytest.MonkeyPatch
         507,
         {"error": "the lab's temporary folder: No space left on device"},
     )
+
+
+def test_the_document_has_the_bounds_that_the_lab_keeps() -> None:
+    text = (ROOT / "docs" / "lab.md").read_text(encoding="utf-8")
+    rows = {line.split("|")[1].strip(): line.split("|")[2].strip() for line in text.splitlines() if line[:2] == "| "}
+    assert rows["its packets"] == f"{MOST_PACKETS:,}"
+    assert rows["the rules in the editor"] == bounds.size_text(bounds.MAX_RULES)
+    assert rows["captures and scenes open at once, in all windows"] == (
+        f"{bounds.MAX_SESSIONS}, and {bounds.MAX_STEPS:,} steps"
+    )
+    assert rows["an uploaded capture: pcap, pcapng, plain or gzip, zstd, lz4"] == bounds.size_text(bounds.MAX_UPLOAD)
+
+
+@pytest.mark.parametrize("key", sorted(TEXTS))
+def test_every_text_is_there_in_both_languages_with_the_same_values(key: str) -> None:
+    text = TEXTS[key]
+    assert text.en.strip()
+    assert text.ko.strip()
+    assert set(re.findall(r"{\w+}", text.en)) == set(re.findall(r"{\w+}", text.ko))
+
+
+def test_every_text_of_the_page_is_used_and_there() -> None:
+    page = ROOT / "firewall" / "lab" / "page"
+    written = "".join(path.read_text(encoding="utf-8") for path in page.iterdir())
+    asked = set(re.findall(r'\bt\("(\w+)"\)|data-(?:t|label)="(\w+)"', written))
+    used = {name for pair in asked for name in pair if name}
+    assert len(used) > 20
+    assert used - set(TEXTS) == set()
+    assert [key for key in TEXTS if f'"{key}"' not in written and not key.startswith("want_")] == []

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from firewall.lab.server import bound_socket, host_names
+from firewall.lab.server import bound_socket, has_desktop, host_names
 from pcaps.samples import sample
 from tests.firewall.lab import PATIENCE, running
 from tests.firewall.test_cli import Run
@@ -20,7 +20,7 @@ def run(capsys: pytest.CaptureFixture[str]) -> Run:
     return Run(capsys)
 
 
-@pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_the_lab_ends_by_a_signal_and_leaves_nothing(tmp_path: Path, ending: signal.Signals) -> None:
     with running(tmp_path) as lab:
         status, page = lab.ask("GET", f"/{lab.token}/")
@@ -93,6 +93,15 @@ def test_a_port_that_is_taken_is_told(run: Run) -> None:
 def test_a_browser_leaves_out_port_80() -> None:
     assert host_names(8000) == ("127.0.0.1:8000", "localhost:8000")
     assert host_names(80) == ("127.0.0.1:80", "localhost:80", "127.0.0.1", "localhost")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems always have a desktop")
+def test_without_a_desktop_no_text_browser_takes_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(name, raising=False)
+    assert not has_desktop()
+    monkeypatch.setenv("DISPLAY", ":0")
+    assert has_desktop()
 
 
 def test_a_missing_package_is_told_with_the_cure(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
