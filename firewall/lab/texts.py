@@ -58,13 +58,9 @@ TEXTS = {
     "some_changed": Text("{count} verdicts changed", "판정 {count}건이 바뀌었습니다"),
     "previous_change": Text("Previous change", "이전 변경"),
     "next_change": Text("Next change", "다음 변경"),
-    "one_problem": Text(
-        "1 mistake in the rules; the steps show the last rules that could be used.",
-        "규칙에 오류가 1개 있습니다. 단계에는 마지막으로 사용할 수 있었던 규칙의 판정이 표시됩니다.",
-    ),
+    "one_problem": Text("1 mistake; the steps stay as they were", "오류 1개, 단계에는 이전 판정이 표시됩니다"),
     "some_problems": Text(
-        "{count} mistakes in the rules; the steps show the last rules that could be used.",
-        "규칙에 오류가 {count}개 있습니다. 단계에는 마지막으로 사용할 수 있었던 규칙의 판정이 표시됩니다.",
+        "{count} mistakes; the steps stay as they were", "오류 {count}개, 단계에는 이전 판정이 표시됩니다"
     ),
     "no_steps": Text(
         "The rules have mistakes, so nothing was judged yet.", "규칙에 오류가 있어 아직 판정하지 않았습니다."

@@ -194,7 +194,7 @@ def test_mistakes_stand_at_their_lines_while_the_steps_stay(page: "Page", lab: L
     show(page, lab)
     rules(page)
     replaced(page, "type: SSH", "protocol: tpc")
-    expect(page.locator("#rules-status")).to_contain_text("1 mistake in the rules")
+    expect(page.locator("#rules-status")).to_have_text("1 mistake; the steps stay as they were")
     problem = page.locator("#rules-problems .problem")
     expect(problem).to_contain_text("unknown protocol 'tpc': did you mean tcp?")
     line = page.locator(".gutter .bad").text_content()
@@ -273,6 +273,17 @@ def test_garbage_is_told_on_the_page(page: "Page", address: str, tmp_path: Path)
     page.goto(address)
     page.set_input_files("#file", path)
     expect(page.locator("#message")).to_contain_text("notes.txt: not a capture")
+
+
+def test_a_lab_that_was_ended_is_told(page: "Page", tmp_path: Path) -> None:
+    from playwright.sync_api import expect
+
+    with running(tmp_path) as one:
+        page.goto(f"http://127.0.0.1:{one.port}/{one.token}/{SCENE}")
+        expect(page.locator(".st-packet h2")).to_be_visible(timeout=30_000)
+    rules(page)
+    replaced(page, "type: SSH", "type: HTTP")
+    expect(page.locator("#message")).to_contain_text("The lab does not answer. Was it ended? Start eniwall lab again.")
 
 
 # --- safety ------------------------------------------------------------------------------------------------------
