@@ -49,10 +49,15 @@ class Session:
         return self.now()
 
     def now(self) -> dict[str, Any]:
-        """The same with the rules as they are by now: for a page that is loaded again."""
+        """The same with the rules as they are by now, for a page that is loaded again.
+
+        Where they have errors, the steps of the last rules that could be used stand beside these.
+        """
         text = self._text
         known = {"id": self.name, "title": self._material.title, "first": self._first_text, "rules": text}
-        return known | self.judged(text)
+        judged = self.judged(text)
+        with self._lock:
+            return known | self._shown() | judged
 
     def judged(self, text: str) -> dict[str, Any]:
         """Judge other rules: {"scene", "changed": steps, "rows": the first}, or {"errors"} and nothing changes.
@@ -63,16 +68,22 @@ class Session:
             self._text = text
             self._file.write_text(text, encoding="utf-8")
             try:
-                steps = self._judge(self._material.firewalls(self._file))
+                self._steps = self._judge(self._material.firewalls(self._file))
             except EniwallError as error:
                 return {"errors": [problem._asdict() for problem in problems_of(error, self._file)]}
-            verdicts = Verdicts.of(steps.verdicts)
-            self._steps, self._first = steps, self._first or verdicts
-            return {
-                "scene": self._told(steps.scene(), "notes"),
-                "changed": verdicts.changed_since(self._first),
-                "rows": steps.rows(1, FIRST_ROWS),
-            }
+            return self._shown()
+
+    def _shown(self) -> dict[str, Any]:
+        """The steps as they are, or nothing where no rules could be used yet."""
+        if self._steps is None:
+            return {}
+        verdicts = Verdicts.of(self._steps.verdicts)
+        self._first = self._first or verdicts
+        return {
+            "scene": self._told(self._steps.scene(), "notes"),
+            "changed": verdicts.changed_since(self._first),
+            "rows": self._steps.rows(1, FIRST_ROWS),
+        }
 
     def _told(self, found: dict[str, Any], key: str) -> dict[str, Any]:
         """The same without the temporary file's name in the texts of a key."""

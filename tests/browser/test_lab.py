@@ -1,5 +1,6 @@
 """The lab in a real browser: a learner predicts, steps, edits rules; nothing planted runs, nothing leaves."""
 
+import base64
 import json
 import re
 from collections.abc import Iterator
@@ -92,6 +93,15 @@ def replaced(page: "Page", old: str, new: str) -> None:
     page.keyboard.type(new)
 
 
+def link_of(page: "Page", lab: Lab) -> str:
+    """The page's link, once it holds the rules as they stand in the editor."""
+    from playwright.sync_api import expect
+
+    rules = base64.urlsafe_b64encode(page.locator("#rules-text").input_value().encode()).decode().rstrip("=")
+    expect(page).to_have_url(re.compile(f"&rules={rules}$"))
+    return page.url.removeprefix(lab.url)
+
+
 def chips(page: "Page") -> list[str]:
     """The letters of every packet in the timeline: a word a packet."""
     found: list[str] = page.locator(".st-row").evaluate_all(
@@ -160,8 +170,7 @@ def test_a_link_restores_lesson_scene_step_language_and_rules(page: "Page", lab:
     rules(page)
     replaced(page, "type: SSH", "type: HTTP")
     expect(page.locator("#rules-status")).to_have_text("판정 5건이 바뀌었습니다")
-    expect(page).to_have_url(re.compile("&rules=[-\\w]+$"))
-    link = page.url.removeprefix(lab.url)
+    link = link_of(page, lab)
     assert parse_qs(link[1:])["step"] == ["3"]
 
     show(page, lab, link)
@@ -170,6 +179,16 @@ def test_a_link_restores_lesson_scene_step_language_and_rules(page: "Page", lab:
     expect(page.locator(".tab[aria-current]")).to_have_text("2. 응답을 위한 항목이 있는 네트워크 ACL")
     assert "type: HTTP" in page.locator("#rules-text").input_value()
     assert chips(page)[0][0] == "D"
+
+
+def test_a_link_with_mistakes_in_its_rules_shows_them_and_the_steps_of_the_first_rules(page: "Page", lab: Lab) -> None:
+    from playwright.sync_api import expect
+
+    broken = base64.urlsafe_b64encode(b"security_groups: [").decode().rstrip("=")
+    show(page, lab, f"#lesson=return-traffic&scene=1&step=3&rules={broken}")
+    expect(page.locator("#rules-text")).to_have_value("security_groups: [")
+    expect(page.locator("#rules-status")).to_have_text("1 mistake; the steps stay as they were")
+    table_state(page, "ESTABLISHED")
 
 
 @pytest.mark.parametrize("link", ["#lesson=no-such-lesson", "#open=0", "#lesson=return-traffic&scene=99", "#capture=1"])
@@ -242,9 +261,9 @@ def test_a_capture_of_one_s_own_is_stepped_and_its_rules_edited(page: "Page", la
     expect(page.locator("#rules-text")).to_have_value(re.compile("10\\.0\\.1\\.10"))
     replaced(page, "ingress: []", "ingress: [{type: HTTP, source: 0.0.0.0/0}]")
     expect(page.locator("#rules-status")).to_contain_text(re.compile(r"^\d+ verdicts changed$"))
-    expect(page).to_have_url(re.compile("#open="))
+    link = link_of(page, lab)
+    assert link.startswith("#open=")
 
-    link = page.url.removeprefix(lab.url)
     show(page, lab, link)  # loaded again
     expect(page.locator("h1")).to_have_text("web-http.pcap")
     expect(page.locator("#restore")).to_be_enabled()

@@ -313,7 +313,11 @@ def test_a_page_that_is_loaded_again_finds_its_session(client: TestClient) -> No
     judged = client.post(f"api/{found['id']}/rules", content=text.encode()).json()
     again = client.get(f"api/{found['id']}").json()
     assert (again["rules"], again["rows"], again["changed"]) == (text, judged["rows"], judged["changed"])
-    assert judged["changed"]
+    assert (again["first"], bool(judged["changed"])) == (found["rules"], True)
+    client.post(f"api/{found['id']}/rules", content=b"a: [")
+    broken = client.get(f"api/{found['id']}").json()
+    assert (broken["rules"], len(broken["errors"])) == ("a: [", 1)
+    assert broken["rows"] == judged["rows"]  # of the last rules that could be used
 
 
 def test_the_session_that_was_not_used_for_longest_goes_first(folder: Path) -> None:

@@ -140,12 +140,15 @@ async function enter(wanted, told, found) {
   place = { ...wanted, step: wanted.step ?? 1 };
   session = { id: found.id, title: found.title, first: found.first, told: found, notes: [], questions: [], asked: await questions(found) };
   const rules = wanted.rules ?? (wanted.task ? drafts.get(wanted.lesson) : null) ?? found.rules;
-  editor.set(rules);
+  editor.set(found.rules);
   at("work").hidden = false;
   beside(lesson && !place.task ? "states" : "rules");
   around();
-  if (rules === found.rules) show(found);
-  else await judge(rules);
+  show(found);
+  if (rules !== found.rules) { // they may have mistakes: then the steps are those of the others
+    editor.set(rules);
+    await judge(rules);
+  }
   remember();
 }
 
