@@ -17,6 +17,7 @@ from firewall.commands.annotate import annotate
 from firewall.commands.compare import compare
 from firewall.commands.explain import explain
 from firewall.commands.flowlog import flowlog
+from firewall.commands.lab import lab
 from firewall.commands.lesson import lesson
 from firewall.commands.output import (
     check_outputs,
@@ -212,6 +213,7 @@ cli.add_command(compare)
 cli.add_command(explain)
 cli.add_command(report)
 cli.add_command(flowlog)
+cli.add_command(lab)
 cli.add_command(lesson)
 cli.add_command(watch)
 

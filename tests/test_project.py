@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("pcaps", "conntrack", "firewall")
 MADE_BY_TOOLS = {"build", "dist", "htmlcov", "out", "actual", "__pycache__"}
 MOST_LINES = 450
-HEAVY = {"numpy", "numba", "scapy", "pydantic", "rich", "polars"}
+HEAVY = {"numpy", "numba", "scapy", "pydantic", "rich", "polars", "starlette", "uvicorn"}
 ONLY_IMPORTERS = {
     "numba": {f"pcaps/accelerate/{name}.py" for name in ("__init__", "compilers", "operations")},
     "scapy": {"pcaps/craft.py", "pcaps/scapy_pipe.py"},

@@ -18,7 +18,7 @@ from firewall.explain.text import verdict_notes
 from firewall.judge import BORDER, STATEFUL, STATELESS
 from firewall.labels import endpoint, printable, protocol_number, time_text
 from firewall.life import packet_text, state_word
-from firewall.rows import take_rows
+from firewall.rows import VerdictBatch, take_rows
 from firewall.steps.diagram import diagrams
 from firewall.steps.fields import flags, layers
 from firewall.steps.table import between, table_at
@@ -87,6 +87,11 @@ class Steps:
     def count(self) -> int:
         """How many steps there are."""
         return self._track.verdicts.rows
+
+    @property
+    def verdicts(self) -> tuple[VerdictBatch, ...]:
+        """The rows of each reading, a step each; `packet` counts packets from 0."""
+        return tuple(track.verdicts for track in self._tracks.values())
 
     # --- what it gives ---------------------------------------------------------------------------------------
     def scene(self) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from firewall.life import state_word
 from firewall.state import Fate
 from firewall.steps.track import Snapshot
 
-MOST_ROWS = 200  # entries of one table that are told: those that changed, then the latest
+MOST_ROWS = 50  # entries of one table that are told: those that changed, then the latest; a page draws them every step
 SHOWN_FIELDS = ["state", "status", "expires"]  # an entry is changed where one of these is
 TUPLE = ("a_hi", "a_lo", "b_hi", "b_lo", "a_port", "b_port", "protocol", "family", "eni")
 NEW, CHANGED, SAME = "new", "changed", "same"

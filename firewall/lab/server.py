@@ -1,0 +1,105 @@
+"""The lab as a process: a socket at 127.0.0.1, a temporary folder, and their end."""
+
+import os
+import secrets
+import signal
+import socket
+import sys
+import tempfile
+import threading
+import webbrowser
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+import uvicorn
+
+from firewall.errors import UsageError
+from firewall.lab.app import Lab, make_app
+from firewall.lab.begin import Beginning
+from firewall.lab.guard import Guard
+from firewall.lab.workspace import Workspace
+
+HERE = "127.0.0.1"
+PATIENCE = 2  # seconds that requests have to end once the lab does
+
+
+def bound_socket(port: int) -> socket.socket:
+    """A socket that listens at 127.0.0.1; port 0 is any free one. Raises UsageError."""
+    # Named by its protocol, asyncio lets it send at once (TCP_NODELAY); else every answer waits for an ACK, 40 ms.
+    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        sock.bind((HERE, port))
+        sock.listen()  # a quick browser waits until the first answer
+    except OSError as error:
+        sock.close()
+        raise UsageError(f"--port {port}: {error.strerror}; leave it out, and a free one is taken") from None
+    return sock
+
+
+def host_names(port: int) -> tuple[str, ...]:
+    """What a browser on this machine may call the lab; it leaves port 80 out."""
+    named = (f"{HERE}:{port}", f"localhost:{port}")
+    return (*named, HERE, "localhost") if port == 80 else named
+
+
+def has_desktop() -> bool:
+    """False where Python would open a text browser in the terminal that runs the lab."""
+    return sys.platform in {"darwin", "win32"} or any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))
+
+
+@contextmanager
+def ended_by_signals() -> Iterator[None]:
+    """SIGINT, SIGTERM and SIGHUP end the block as its last line would, so that everything in it is put away."""
+
+    def end(_signal: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    def as_terminated(_signal: int, _frame: FrameType | None) -> None:
+        signal.raise_signal(signal.SIGTERM)  # which uvicorn takes over while it runs
+
+    handlers = {signal.SIGINT: end, signal.SIGTERM: end, signal.SIGHUP: as_terminated}
+    before = {each: signal.signal(each, handler) for each, handler in handlers.items()}
+    try:
+        yield
+    except KeyboardInterrupt:
+        pass
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
+
+
+def serve(beginning: Beginning, port: int, told: Callable[[str], None], *, open_page: bool) -> None:
+    """Answer until a signal; `told` is given the page's address once it can be opened.
+
+    Raises UsageError for a port that cannot be had.
+    """
+    with (
+        ended_by_signals(),
+        bound_socket(port) as sock,
+        tempfile.TemporaryDirectory(prefix="eniwall-lab-") as folder,
+    ):
+        token = secrets.token_urlsafe(16)
+        port = sock.getsockname()[1]
+        lab = Lab(Workspace(Path(folder)), beginning)
+        url = f"http://{HERE}:{port}/{token}/"
+        told(url)
+        if open_page and has_desktop():
+            threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
+        _run(make_app(lab, token, host_names(port)), sock)
+
+
+def _run(app: Guard, sock: socket.socket) -> None:
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,  # addresses hold the token
+        server_header=False,
+        proxy_headers=False,
+        ws="none",
+        lifespan="off",
+        timeout_graceful_shutdown=PATIENCE,
+    )
+    uvicorn.Server(config).run(sockets=[sock])

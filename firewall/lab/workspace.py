@@ -1,0 +1,71 @@
+"""What is open: sessions, each with a folder of its own in one temporary folder, the oldest let go first."""
+
+import secrets
+import shutil
+from collections import OrderedDict
+from collections.abc import Callable
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+from firewall.errors import EniwallError
+from firewall.lab.bounds import MAX_SESSIONS, MAX_STEPS
+from firewall.lab.material import Material
+from firewall.lab.session import Session
+
+
+class GoneError(EniwallError):
+    """The session is not open (any more)."""
+
+
+class Workspace:
+    """The sessions of one lab, at most `most` and of MAX_STEPS steps together, in the folder that is its own.
+
+    Whoever made the folder removes it.
+    """
+
+    def __init__(self, folder: Path, most: int = MAX_SESSIONS) -> None:
+        self._folder = folder
+        self._most = most
+        self._open: OrderedDict[str, Session] = OrderedDict()  # the one used last stands last
+        self._lock = Lock()
+
+    def place(self) -> Path:
+        """A new folder for a session; its name is the session's."""
+        place = self._folder / secrets.token_hex(8)
+        place.mkdir()
+        return place
+
+    def open(self, place: Path, make: Callable[[], Material]) -> dict[str, Any]:
+        """A session in a folder that `place` made: what Session.opened says. Where it fails the folder goes again."""
+        try:
+            session = Session(place, make())
+            told = session.opened()
+        except BaseException:
+            self.drop(place)
+            raise
+        with self._lock:
+            self._open[session.name] = session
+            gone = []
+            while len(self._open) > 1 and self._overfull:
+                gone.append(self._open.popitem(last=False)[0])
+        for name in gone:
+            self.drop(self._folder / name)
+        return told
+
+    @property
+    def _overfull(self) -> bool:
+        return len(self._open) > self._most or sum(each.size for each in self._open.values()) > MAX_STEPS
+
+    def session(self, name: str) -> Session:
+        """An open session. Raises GoneError."""
+        with self._lock:
+            if name not in self._open:
+                raise GoneError("this capture is not open any more: open it again")
+            self._open.move_to_end(name)
+            return self._open[name]
+
+    @staticmethod
+    def drop(place: Path) -> None:
+        """Remove a session's folder."""
+        shutil.rmtree(place, ignore_errors=True)
