@@ -15,15 +15,19 @@ SECONDS = 60
 
 # The stamps say what .venv holds; pip runs again only after pyproject.toml has changed.
 INSTALLED = .venv/.installed
+INSTALLED_LAB = .venv/.installed-lab
 INSTALLED_DEV = .venv/.installed-dev
 
-.PHONY: help demo test lint format docs update-gold netfilter bench samples coverage fuzz clean distclean
+.PHONY: help demo lab test lint format docs update-gold netfilter bench samples coverage fuzz clean distclean
 
 help:  ## print this list (the default)
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
 demo: $(INSTALLED)  ## replay a recorded capture through security groups
 	$(BIN)/eniwall replay pcaps/samples/web-http.pcap --rules pcaps/samples/web-http.yaml
+
+lab: $(INSTALLED_LAB)  ## open lesson 1 in a browser; `eniwall lab` with captures of your own
+	$(BIN)/eniwall lab --lesson 1
 
 test: $(INSTALLED_DEV)  ## run all tests compiled, then interpreted what may differ
 	ENIWALL_ENGINE=compiled $(PYTEST) $(ALL)
@@ -76,6 +80,10 @@ $(INSTALLED): pyproject.toml
 	@sh tools/install.sh
 	@touch $@
 
+$(INSTALLED_LAB): pyproject.toml
+	@sh tools/install.sh lab
+	@touch $(INSTALLED) $@
+
 $(INSTALLED_DEV): pyproject.toml
 	@sh tools/install.sh dev
-	@touch $(INSTALLED) $@
+	@touch $(INSTALLED) $(INSTALLED_LAB) $@
