@@ -4,10 +4,11 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self
 
 from firewall.engine import Firewall
 from firewall.errors import LessonFileError
+from firewall.group_acls import plan_acls
 from firewall.lab.start_rules import start_rules
 from firewall.labels import counted
 from firewall.lessons.grade import grade
@@ -20,9 +21,12 @@ if TYPE_CHECKING:
     from pcaps.batch import PacketBatch
     from pcaps.capture import Capture
 
-READINGS = ("sg", "stateless", "nacl")
 
-Firewalls = Mapping[str, Firewall]  # by reading, the main one first
+class Judges(NamedTuple):
+    """A firewall for each reading, the main one first, and what must be said of them."""
+
+    firewalls: Mapping[str, Firewall]
+    notes: Sequence[str] = ()
 
 
 class Material(Protocol):
@@ -40,7 +44,7 @@ class Material(Protocol):
     def hosts(self) -> Mapping[str, str]:
         """The name of each address that has one."""
 
-    def firewalls(self, rules: Path) -> Firewalls:
+    def judges(self, rules: Path) -> Judges:
         """A firewall for each reading, with the edited rules. Raises EniwallError."""
 
     def capture(self, firewall: Firewall) -> "Capture":
@@ -71,11 +75,11 @@ class LessonScene:
         """As the lesson names them."""
         return self.lesson.host_names
 
-    def firewalls(self, rules: Path) -> Firewalls:
+    def judges(self, rules: Path) -> Judges:
         """The scene's, with its other rule files as they are; a task is one file."""
         others = () if self.task else self.scene.rules[1:]
         try:
-            return self.scene.firewalls(rules, *others)
+            return Judges(self.scene.firewalls(rules, *others))
         except LessonFileError as error:  # a change on the way names what these rules do not have
             home = f"{self.lesson.folder.parent}{os.sep}"
             raise LessonFileError([problem.replace(home, "") for problem in error.problems]) from None
@@ -111,9 +115,13 @@ class CaptureFile:
         with self._opened() as capture:
             return start_rules(next(iter(capture.batches()), None))
 
-    def firewalls(self, rules: Path) -> Firewalls:
-        """One for each reading."""
-        return {reading: Firewall.from_file(str(rules), reading=reading) for reading in READINGS}
+    def judges(self, rules: Path) -> Judges:
+        """One for each reading; where the rules have no network ACL, one is made of the groups."""
+        firewalls = {reading: Firewall.from_file(str(rules), reading=reading) for reading in ("sg", "stateless")}
+        main = firewalls["sg"]
+        plan = plan_acls(main.rule_set, main.interfaces)
+        border = Firewall(plan.applied(main.rule_set), reading="nacl")
+        return Judges({**firewalls, "nacl": border}, plan.notes)
 
     def capture(self, firewall: Firewall) -> "Capture":
         """Its packets, read as `firewall` needs them."""

@@ -50,6 +50,9 @@ def has_desktop() -> bool:
     return sys.platform in {"darwin", "win32"} or any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))
 
 
+Handler = Callable[[int, FrameType | None], None]
+
+
 @contextmanager
 def ended_by_signals() -> Iterator[None]:
     """SIGINT, SIGTERM and SIGHUP end the block as its last line would, so that everything in it is put away."""
@@ -60,7 +63,9 @@ def ended_by_signals() -> Iterator[None]:
     def as_terminated(_signal: int, _frame: FrameType | None) -> None:
         signal.raise_signal(signal.SIGTERM)  # which uvicorn takes over while it runs
 
-    handlers = {signal.SIGINT: end, signal.SIGTERM: end, signal.SIGHUP: as_terminated}
+    handlers: dict[signal.Signals, Handler] = {signal.SIGINT: end, signal.SIGTERM: end}
+    if sys.platform != "win32":  # which has no terminals that hang up
+        handlers[signal.SIGHUP] = as_terminated
     before = {each: signal.signal(each, handler) for each, handler in handlers.items()}
     try:
         yield

@@ -8,7 +8,7 @@ from firewall.errors import EniwallError, UsageError
 from firewall.interfaces import busiest_text
 from firewall.lab.bounds import FIRST_ROWS
 from firewall.lab.changed import Verdicts
-from firewall.lab.material import Firewalls, LessonScene, Material
+from firewall.lab.material import Judges, LessonScene, Material
 from firewall.lab.problems import problems_of, shown
 from firewall.steps import Steps
 
@@ -68,7 +68,7 @@ class Session:
             self._text = text
             self._file.write_text(text, encoding="utf-8")
             try:
-                self._steps = self._judge(self._material.firewalls(self._file))
+                self._steps = self._judge(self._material.judges(self._file))
             except EniwallError as error:
                 return {"errors": [problem._asdict() for problem in problems_of(error, self._file)]}
             return self._shown()
@@ -89,13 +89,14 @@ class Session:
         """The same without the temporary file's name in the texts of a key."""
         return {**found, key: [shown(text, self._file) for text in found[key]]}
 
-    def _judge(self, firewalls: Firewalls) -> Steps:
-        first = next(iter(firewalls.values()))
+    def _judge(self, judges: Judges) -> Steps:
+        first = next(iter(judges.firewalls.values()))
         with self._material.capture(first) as capture:
             if not first.interfaces:
                 packets = next(iter(capture.batches()), None)
                 raise UsageError(NO_INTERFACE.format(busiest="" if packets is None else busiest_text(packets)))
-            return Steps.of(capture, firewalls, title=self._material.title, hosts=self._material.hosts)
+            title, hosts = self._material.title, self._material.hosts
+            return Steps.of(capture, judges.firewalls, title=title, hosts=hosts, notes=judges.notes)
 
     def rows(self, start: int, count: int) -> list[dict[str, Any]]:
         """See Steps.rows."""

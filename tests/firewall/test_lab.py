@@ -290,6 +290,15 @@ def test_a_capture_of_the_command_line_opens_with_its_rules(folder: Path) -> Non
     assert files(folder) == [f"{found['id']}/rules.yaml"]
 
 
+def test_without_a_network_acl_one_is_made_of_the_groups_and_told(client: TestClient) -> None:
+    found = uploaded(client, WEB)
+    rules = sample("web-http").with_suffix(".yaml").read_bytes()
+    answer = client.post(f"api/{found['id']}/rules", content=rules).json()
+    assert answer["scene"]["notes"][0].startswith("acl-eni-web: no file has a network ACL for eni-web; ")
+    syn_ack = answer["rows"][3]["verdicts"]
+    assert [reason for _, reason, _ in syn_ack] == ["established", "no-egress-rule", "nacl-egress"]
+
+
 def test_without_one_the_page_is_told(client: TestClient) -> None:
     answer = client.post("api/open", json={"capture": True})
     assert (answer.status_code, "without a capture" in answer.json()["error"]) == (404, True)
