@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from firewall.columns import distinct_addresses, has_ports
+from firewall.columns import distinct_peers, has_ports
 from firewall.ephemeral import CATCH_ALL, FIRST_EPHEMERAL, KINDS, client_kind
 from firewall.group_acls import Added, Plan, Wanted, numbers, rule_entries, uncovered
 from firewall.labels import ICMP_PROTOCOLS, address_text
@@ -90,11 +90,7 @@ class Lacking:
         packets, verdicts = judged
         row = verdicts.packet[rows]
         direction, protocol = verdicts.direction[rows].astype(np.int64), packets.protocol[row].astype(np.int64)
-        inward = direction == INGRESS
-        peers, peer = distinct_addresses(
-            np.where(inward, packets.src_hi[row], packets.dst_hi[row]),
-            np.where(inward, packets.src_lo[row], packets.dst_lo[row]),
-        )
+        peers, peer = distinct_peers(packets, row, direction == INGRESS)
         rule = verdicts.rule[rows].astype(np.int64)
         answers = (rule < 0) | (self._way[rule] != direction) | (verdicts.reason[rows] == RELATED)
         readable, with_ports = has_ports(packets)[row], np.isin(protocol, (TCP, UDP))

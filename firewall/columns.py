@@ -194,6 +194,16 @@ def distinct_addresses(
     return addresses, codes
 
 
+def distinct_peers(
+    packets: PacketBatch, row: NDArray[np.int32], inward: NDArray[np.bool_]
+) -> tuple[list[tuple[int, int]], NDArray[np.int64]]:
+    """The different addresses at the other end, of packets that come in or go out, and which each of them has."""
+    return distinct_addresses(
+        np.where(inward, packets.src_hi[row], packets.dst_hi[row]),
+        np.where(inward, packets.src_lo[row], packets.dst_lo[row]),
+    )
+
+
 def address_words(high: NDArray[np.uint64], low: NDArray[np.uint64], present: NDArray[np.bool_]) -> Words:
     """Each address of the batch is written once: a capture has few beside its packets."""
     addresses, codes = distinct_addresses(high, low)

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from firewall.columns import distinct_addresses, has_ports
+from firewall.columns import distinct_peers, has_ports
 from firewall.errors import UsageError
 from firewall.labels import ICMP_PROTOCOLS, address_text, encodable
 from firewall.model import ANY, Direction, Network, Rule, RuleSet, SecurityGroup
@@ -205,11 +205,7 @@ def _add_needs(needs: dict[Need, Seen], judged: Judged, rows: NDArray[np.intp]) 
     packets, verdicts = judged
     row = verdicts.packet[rows]
     direction, protocol = verdicts.direction[rows].astype(np.int64), packets.protocol[row].astype(np.int64)
-    inward = direction == INGRESS
-    peers, peer = distinct_addresses(
-        np.where(inward, packets.src_hi[row], packets.dst_hi[row]),
-        np.where(inward, packets.src_lo[row], packets.dst_lo[row]),
-    )
+    peers, peer = distinct_peers(packets, row, direction == INGRESS)
     icmp = np.isin(protocol, ICMP_PROTOCOLS)
     low_port, high_port = packets.src_port[row].astype(np.int64), packets.dst_port[row].astype(np.int64)
     fields = (verdicts.eni[rows], direction, protocol, packets.family[row])

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from firewall.commands.output import check_outputs, choose_engine, emit, version_text, warn, width
-from firewall.commands.words import capturing
+from firewall.commands.words import capturing, in_language
 
 
 @click.command()
@@ -29,14 +29,7 @@ from firewall.commands.words import capturing
     help="Write FILE, as its ending says: .html (a page), .json (the whole comparison), .yaml (a rule file: the"
     " network ACLs, or without nacl the reverse rules). May be repeated.",
 )
-@click.option(
-    "--lang",
-    "language",
-    type=click.Choice(("en", "ko")),
-    default="en",
-    show_default=True,
-    help="Language of .html.",
-)
+@in_language(".html")
 def compare(readings: str, outputs: tuple[str, ...], language: str, as_json: bool, **words: Any) -> None:
     """Judge the same packets with and without the connection table and show what differs.
 

@@ -6,6 +6,7 @@ import sys
 import click
 
 from firewall.commands.output import emit
+from firewall.commands.words import in_language
 
 
 @click.command()
@@ -15,14 +16,7 @@ from firewall.commands.output import emit
 @click.option(
     "--port", type=click.IntRange(0, 65535), default=0, metavar="N", help="Port at 127.0.0.1; default: a free one."
 )
-@click.option(
-    "--lang",
-    "language",
-    type=click.Choice(("en", "ko")),
-    default="en",
-    show_default=True,
-    help="Language of the page; it can be switched there.",
-)
+@in_language("the page; it can be switched there")
 @click.option("--no-open", is_flag=True, help="Do not open a browser; the address is printed either way.")
 def lab(capture: str | None, rules: str | None, lesson: str | None, port: int, language: str, no_open: bool) -> None:
     """Open a local page: lessons and captures step by step, with rules that are judged as they are typed.

@@ -7,14 +7,12 @@ from typing import TYPE_CHECKING
 import click
 
 from firewall.commands.output import emit, harmless, warn, width
-from firewall.languages import LANGUAGES
+from firewall.commands.words import in_language
 
 if TYPE_CHECKING:
     from firewall.lessons.lesson import Lesson
 
-LANGUAGE = click.option(
-    "--lang", "language", type=click.Choice(LANGUAGES), default="en", show_default=True, help="Language of the texts."
-)
+LANGUAGE = in_language("the texts")
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON, with the texts in every language.")
 NAME = click.argument("name", metavar="LESSON")
 WRONG = 1  # exit status: a lesson that does not do what it says, rules that do not do what is wanted

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from firewall.commands.output import check_outputs, choose_engine, print_report, version_text, warn
-from firewall.commands.words import capturing
+from firewall.commands.words import capturing, in_language
 from firewall.errors import UsageError
 
 if TYPE_CHECKING:
@@ -24,14 +24,7 @@ if TYPE_CHECKING:
     help="Write FILE, as its ending says: .html (a page for people), .md (a summary for a pull request), .json (the"
     " whole report), .csv, .jsonl or .parquet (every connection). May be repeated.",
 )
-@click.option(
-    "--lang",
-    "language",
-    type=click.Choice(("en", "ko")),
-    default="en",
-    show_default=True,
-    help="Language of .html and .md.",
-)
+@in_language(".html and .md")
 @click.option(
     "--steps",
     is_flag=True,

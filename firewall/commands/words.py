@@ -5,6 +5,8 @@ from typing import Any, TypeVar
 
 import click
 
+from firewall.languages import LANGUAGES
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -86,6 +88,19 @@ THREADS = click.option(
     " same. Default: as many as there are cores.",
 )
 JSON = click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
+
+
+def in_language(what: str) -> Callable[[F], F]:
+    """The option --lang, with what its help says it is the language of."""
+    return click.option(
+        "--lang",
+        "language",
+        type=click.Choice(LANGUAGES),
+        default="en",
+        show_default=True,
+        help=f"Language of {what}.",
+    )
+
 
 CAPTURING = (CAPTURES, RULES, ENIS, PROFILE, SETTINGS, TUNNEL, EVENTS, FILTER, FOLLOW, CRAFT, THREADS, JSON)
 EXPLAINING = tuple(word for word in CAPTURING if word not in (FOLLOW, THREADS))
