@@ -50,7 +50,7 @@ TEXTS = {
     # --- rules
     "rules": Text("Rules", "규칙"),
     "rules_label": Text("Judged as you type", "입력하는 대로 판정합니다"),
-    "rules_file": Text("{file}, judged as you type", "{file} 파일, 입력하는 대로 판정합니다"),
+    "rules_file": Text("{file}, judged as you type", "{file}: 입력하는 대로 판정합니다"),
     "rules_others": Text("Read together with {files}.", "{files} 파일과 함께 읽습니다."),
     "judging": Text("Judging ...", "판정하는 중..."),
     "none_changed": Text("No verdict changed.", "바뀐 판정이 없습니다."),
@@ -58,9 +58,9 @@ TEXTS = {
     "some_changed": Text("{count} verdicts changed", "판정 {count}건이 바뀌었습니다"),
     "previous_change": Text("Previous change", "이전 변경"),
     "next_change": Text("Next change", "다음 변경"),
-    "one_problem": Text("1 mistake; the steps stay as they were", "오류 1개, 단계에는 이전 판정이 표시됩니다"),
+    "one_problem": Text("1 mistake; the steps stay as they were", "오류가 1개 있어 단계에는 이전 판정을 표시합니다"),
     "some_problems": Text(
-        "{count} mistakes; the steps stay as they were", "오류 {count}개, 단계에는 이전 판정이 표시됩니다"
+        "{count} mistakes; the steps stay as they were", "오류가 {count}개 있어 단계에는 이전 판정을 표시합니다"
     ),
     "no_steps": Text(
         "The rules have mistakes, so nothing was judged yet.", "규칙에 오류가 있어 아직 판정하지 않았습니다."
@@ -68,7 +68,7 @@ TEXTS = {
     "line": Text("line {line}", "{line}행"),
     "restore": Text("Restore the first rules", "처음 규칙으로 되돌리기"),
     # --- the task
-    "task_rules": Text("Yours, judged as you type", "직접 작성하는 규칙, 입력하는 대로 판정합니다"),
+    "task_rules": Text("Yours, judged as you type", "내 규칙: 입력하는 대로 판정합니다"),
     "task_note": Text(
         "The steps show this scene's packets under your rules. Grading tries other connections, which are not shown.",
         "단계에는 이 장면의 패킷을 내 규칙으로 판정한 결과가 표시됩니다. 채점에는 공개하지 않은 다른 연결을 씁니다.",
@@ -82,18 +82,18 @@ TEXTS = {
         "All {total} connections fare as wanted. Well done.",
         "연결 {total}개가 모두 요구 사항에 맞습니다. 잘하셨습니다.",
     ),
-    "want_allow": Text("should pass", "허용되어야 함"),
-    "want_deny": Text("should not pass", "차단되어야 함"),
+    "want_allow": Text("should pass", "통과해야 함"),
+    "want_deny": Text("should not pass", "통과하면 안 됨"),
     "mark_right": Text("right", "정답"),
     "mark_wrong": Text("wrong", "오답"),
     "fault_denied": Text("Packet {packet} ({text}): {verdict}. {why}", "패킷 {packet}({text}): {verdict}. {why}"),
-    "fault_passed": Text("Packet {packet} ({text}) passes. {why}", "패킷 {packet}({text})이 허용됩니다. {why}"),
+    "fault_passed": Text("Packet {packet} ({text}) passes. {why}", "패킷 {packet}({text}): 통과합니다. {why}"),
     "fault_rule": Text("Rule: {rule}", "규칙: {rule}"),
     "hint": Text("Hint: {hint}", "힌트: {hint}"),
     # --- what goes wrong
     "opening": Text("Opening ...", "여는 중..."),
     "too_large": Text(
-        "This file is larger than {size}, and the lab takes no more.",
+        "This file is larger than {size}, the most that the lab takes.",
         "파일이 {size}보다 큽니다. 더 큰 파일은 열 수 없습니다.",
     ),
     "gone": Text(

@@ -47,7 +47,7 @@ def _of_entries(passage: Passage) -> Text | None:
     if not allowing:
         return Text(
             f"the network ACL has no {passage.direction} entry that allows anything",
-            f"네트워크 ACL에 허용하는 {DIRECTIONS_KO[passage.direction]} 항목이 없습니다",
+            f"네트워크 ACL에는 트래픽을 허용하는 {DIRECTIONS_KO[passage.direction]} 항목이 없습니다",
         )
     nearest = min(allowing, key=lambda each: len(each.fails))
     return _closest(nearest.name, nearest.text, nearest.fails)
@@ -57,5 +57,5 @@ def _closest(name: str, text: str, fails: tuple[Field, ...]) -> Text:
     fields = ", ".join(f"{FIELDS_KO[field.name]}({field.packet})" for field in fails)
     return Text(
         f"closest: {name} {text} {fails_text(fails)}",
-        f"가장 가까운 규칙 {name} {text}: 일치하지 않는 항목은 {fields}",
+        f"가장 가까운 규칙 {name} {text}: 일치하지 않는 필드는 {fields}",
     )

@@ -188,8 +188,8 @@ COMPARE_TEXTS = {
         "보낸 쪽 인터페이스의 판정이 달라, 받는 쪽 인터페이스는 한 방식에서만 판정합니다.",
     ),
     "left_exempt": Text(
-        "the made subnet tells its router's address and its broadcast address, whose traffic no rule decides",
-        "가정한 서브넷의 라우터 주소와 브로드캐스트 주소로 정해지는 트래픽이며, 규칙으로 판정하지 않습니다.",
+        "the assumed subnet has a router address and a broadcast address, and no rule decides about their traffic",
+        "가정한 서브넷의 라우터 주소나 브로드캐스트 주소가 소스 또는 대상인 트래픽이어서 규칙으로 판정하지 않습니다.",
     ),
     "left_unknown": Text("one of the two readings cannot judge them", "두 방식 중 하나가 판정할 수 없는 패킷입니다."),
 }

@@ -71,7 +71,7 @@ def test_a_missing_entry_is_told_with_the_first_packet_that_fails(tmp_path: Path
         rule="edge:egress[*] all to 0.0.0.0/0",
         hint=Text(
             "the network ACL has no egress entry that allows anything",
-            "네트워크 ACL에 허용하는 아웃바운드 항목이 없습니다",
+            "네트워크 ACL에는 트래픽을 허용하는 아웃바운드 항목이 없습니다",
         ),
     )
 
@@ -83,7 +83,7 @@ def test_a_range_too_small_is_told_by_the_field_that_fails(tmp_path: Path) -> No
             2,
             Text(
                 "closest: edge:egress[100] tcp 32768-65535 to 198.51.100.0/24 fails on port only (1024)",
-                "가장 가까운 규칙 edge:egress[100] tcp 32768-65535 to 198.51.100.0/24: 일치하지 않는 항목은 포트(1024)",
+                "가장 가까운 규칙 edge:egress[100] tcp 32768-65535 to 198.51.100.0/24: 일치하지 않는 필드는 포트(1024)",
             ),
         )
     }
