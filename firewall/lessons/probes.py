@@ -80,36 +80,69 @@ USUAL_ICMPV6 = (
     Service(ICMPV6, 2, 0),  # packet too big (RFC 8201)
     Service(ICMPV6, 3, 0),  # time exceeded
 )
-#: Addresses far from each other that no lesson's network is likely to hold: somebody, somewhere.
+#: Addresses far from each other, for somebody somewhere.
 FAR = tuple(
     ip_address(each)
     for each in (
+        "203.0.113.177",  # RFC 5737, the address of somebody
         "100.64.0.77",  # RFC 6598, the half below 128.0.0.0
         "172.16.5.77",  # RFC 1918, another private network
         "198.18.0.77",  # RFC 2544
         "240.0.0.77",  # RFC 1112 section 4, the end of everything
+        "2001:db8:ffff::77",  # RFC 3849, the same
         "64:ff9b::c612:77",  # RFC 6052, below 2000::/3
-        "2001:db8:ffff::77",  # RFC 3849
         "fd00:77::77",  # RFC 4193
     )
 )
 
 
+class Grid(NamedTuple):
+    """Every peer with every service, at one address in one direction."""
+
+    own: Address
+    direction: Direction
+    peers: Sequence[Address]
+    services: Sequence[Service]
+
+    def __len__(self) -> int:
+        return len(self.peers) * len(self.services)
+
+    def probe(self, place: int) -> Probe:
+        """The probe at a place from 0."""
+        peer, service = self.peers[place // len(self.services)], self.services[place % len(self.services)]
+        ends = (peer, self.own) if self.direction == "ingress" else (self.own, peer)
+        return Probe(*ends, service)
+
+
 def probes(solution: RuleSet, learner: RuleSet, directions: Sequence[Direction] = DIRECTIONS) -> list[Probe]:
-    """The probes of every interface of the solution, in both rule sets' words; at most MOST, the same every time."""
-    found: dict[Probe, None] = {}
-    for eni in solution.interfaces.values():
-        for own in _first_addresses(eni):
-            sides = [(rules, each) for rules in (solution, learner) for each in _at(own, rules)]
-            for direction in directions:
-                met = [(rules, rule) for rules, each in sides for rule in _met(rules, each, direction)]
-                blocks = [block for rules, rule in met for block in reach(rule.peer, rules).networks]
-                blocks += [block for rules, each in sides for block in _near(rules, each)]
-                peers = [peer for peer in _peers(blocks, own.version) if peer != own]
-                services = _services((rule for _, rule in met), own.version)
-                ends = ((peer, own) if direction == "ingress" else (own, peer) for peer in peers)
-                found |= dict.fromkeys(Probe(*pair, service) for pair in ends for service in services)
-    return _drawn(list(found))
+    """The probes at every interface of the solution; at most MOST, and for equal rules the same every time."""
+    own = [address for eni in solution.interfaces.values() for address in _first_addresses(eni)]
+    grids = [_grid(each, direction, (solution, learner)) for each in own for direction in directions]
+    total = sum(map(len, grids))
+    places: Iterable[int] = range(total)
+    if total > MOST:
+        places = sorted(Random(SEED).sample(range(total), MOST))  # noqa: S311  (no secret)
+    return list(dict.fromkeys(_at_places(grids, places)))
+
+
+def _grid(own: Address, direction: Direction, both: Iterable[RuleSet]) -> Grid:
+    sides = [(rules, eni) for rules in both for eni in _at(own, rules)]
+    met = [(rules, rule) for rules, eni in sides for rule in _met(rules, eni, direction)]
+    blocks = [block for rules, rule in met for block in reach(rule.peer, rules).networks]
+    blocks += [block for rules, eni in sides for block in _near(rules, eni)]
+    peers = [peer for peer in _peers(blocks, own.version) if peer != own]
+    return Grid(own, direction, peers, _services((rule for _, rule in met), own.version))
+
+
+def _at_places(grids: Iterable[Grid], places: Iterable[int]) -> Iterator[Probe]:
+    """The probes at ascending places of all grids, one grid behind the other."""
+    behind = iter(grids)
+    grid, start = next(behind), 0
+    for place in places:
+        while place >= start + len(grid):
+            start += len(grid)
+            grid = next(behind)
+        yield grid.probe(place - start)
 
 
 def frames(found: Iterable[Probe]) -> list[Frame]:
@@ -118,13 +151,6 @@ def frames(found: Iterable[Probe]) -> list[Frame]:
         opener(each.source.packed, each.target.packed, *each.service, time=number * APART)
         for number, each in enumerate(found)
     ]
-
-
-def _drawn(found: list[Probe]) -> list[Probe]:
-    """All, or MOST of them in their order, drawn with a seed."""
-    if len(found) <= MOST:
-        return found
-    return [found[place] for place in sorted(Random(SEED).sample(range(len(found)), MOST))]  # noqa: S311  (no secret)
 
 
 def _first_addresses(eni: NetworkInterface) -> list[Address]:
@@ -156,7 +182,7 @@ def _near(rules: RuleSet, eni: NetworkInterface) -> list[Network]:
 def _peers(blocks: Iterable[Network], version: int) -> list[Address]:
     """Plain ones first: the first probe that tells is shown to the learner."""
     known = [block for block in dict.fromkeys(blocks) if block.version == version]
-    inside = [block[_inside(block)] for block in known]
+    inside = [block[_inside(block)] for block in known if block.prefixlen]  # of everything, FAR is inside
     borders = [each for block in known for each in _borders(block)]
     far = [each for each in FAR if each.version == version]
     return [each for each in dict.fromkeys([*inside, *far, *borders]) if _is_host(each)]
