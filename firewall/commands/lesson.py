@@ -113,7 +113,8 @@ class _Prompt:
 def grade(name: str, rules: tuple[str, ...], language: str, as_json: bool) -> None:
     """Grade your rules by a lesson's task.
 
-    It says how many hidden connections fare as they should, which do not, at which packet and why.
+    It says which hidden connections fare as they should, which do not, at which packet and why, and, where a task
+    is exact, what else your rules let pass or stop.
     Exit status 0 where all is right, 1 where it is not, 2 for rules that cannot be used.
     """
     found = _loaded(name)

@@ -75,12 +75,10 @@ TEXTS = {
     ),
     "grade": Text("Grade my rules", "내 규칙 채점하기"),
     "grading": Text("Grading ...", "채점하는 중..."),
-    "graded": Text(
-        "{score} of {total} connections fare as wanted", "연결 {total}개 중 {score}개가 요구 사항에 맞습니다"
-    ),
+    "graded": Text("{score} of {total} points", "{total}점 만점에 {score}점"),
     "graded_all": Text(
-        "All {total} connections fare as wanted. Well done.",
-        "연결 {total}개가 모두 요구 사항에 맞습니다. 잘하셨습니다.",
+        "All {total} points: everything fares as wanted. Well done.",
+        "{total}점 만점입니다. 모든 트래픽이 요구 사항에 맞습니다. 잘하셨습니다.",
     ),
     "want_allow": Text("should pass", "통과해야 함"),
     "want_deny": Text("should not pass", "통과하면 안 됨"),

@@ -20,8 +20,9 @@ def counts(lesson: Lesson) -> str:
     """What was checked, in a few words."""
     questions = sum(len(scene.questions) for scene in lesson.scenes)
     hidden = 0 if lesson.task is None else len(lesson.task.connections())
+    exact = [] if lesson.task is None or not lesson.task.exact else [f"exact ({', '.join(lesson.task.exact)})"]
     parts = [counted(len(lesson.scenes), "scene"), counted(questions, "question")]
-    return ", ".join([*parts, counted(hidden, "hidden connection")])
+    return ", ".join([*parts, counted(hidden, "hidden connection"), *exact])
 
 
 def _scene(scene: Scene) -> Iterator[str]:
@@ -101,5 +102,5 @@ def _grades(task: Task, solved: Grade, started: Grade) -> Iterator[str]:
             told = f"packet {fault.packet} is {fault.verdict} {fault.reason}" if fault.packet else fault.why.en
             yield f"{task.solution}: does not solve the task: {mark.about.en} (want: {mark.want}): {told}"
     if started.passed:
-        score = counted(started.total, "connection")
+        score = counted(started.total, "point")
         yield f"{task.start}: solves the task already ({score}): leave something to do"

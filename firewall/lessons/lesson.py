@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from firewall.languages import Text
+from firewall.model import Direction
 from firewall.sources.located import Node
 
 if TYPE_CHECKING:
@@ -170,7 +171,10 @@ class Connection(Play):
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What a learner writes rules for; `reading`: how they are read (firewall.readings)."""
+    """What a learner writes rules for; `reading`: how they are read (firewall.readings).
+
+    `exact`: the directions in which the rules are held to the solution beside the hidden connections.
+    """
 
     where: str
     text: Text
@@ -181,6 +185,7 @@ class Task:
     solution: Path
     hidden: Path
     hosts: Mapping[str, str]
+    exact: tuple[Direction, ...] = ()
 
     def connections(self) -> tuple[Connection, ...]:
         """The hidden connections. Raises LessonFileError."""

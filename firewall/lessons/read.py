@@ -18,6 +18,7 @@ from firewall.lessons.lesson import (
 )
 from firewall.lessons.read_packets import EXAMPLE, lines
 from firewall.lessons.read_words import TEXT_EXAMPLE, Reader
+from firewall.model import DIRECTIONS, Direction
 from firewall.sources.findings import Findings
 from firewall.sources.located import Node, load
 from firewall.sources.reading import address, fields, mapping, sequence, shown
@@ -28,7 +29,7 @@ SCENE_KEYS = (
     *("verdicts", "questions", "takeaway"),
 )
 QUESTION_KEYS = ("packet", "reading", "at", "ask", "why")
-TASK_KEYS = ("text", "reading", "profile", "settings", "start", "solution", "hidden")
+TASK_KEYS = ("text", "reading", "profile", "settings", "start", "solution", "hidden", "exact")
 CONNECTION_KEYS = ("want", "about", "packets", "packet")
 LETTERS_EXAMPLE = "{sg: AAAAA, stateless: ADAAD, nacl: ADAAD}"
 TASK_READINGS = ("path", "sg", "stateless", "nacl")
@@ -205,7 +206,17 @@ def _task(node: Node, reader: Reader) -> Task | None:
     profile, settings = reader.profile(node), reader.settings(node)
     if text is None or reading is None or start is None or solution is None or hidden is None:
         return None
-    return Task(str(node), text, reading, profile, settings, start, solution, hidden, dict(reader.hosts))
+    exact = _exact(node, reader)
+    return Task(str(node), text, reading, profile, settings, start, solution, hidden, dict(reader.hosts), exact)
+
+
+def _exact(node: Node, reader: Reader) -> tuple[Direction, ...]:
+    """The directions that a task is exact about: both, one, or none."""
+    found = node.get("exact")
+    if found is None or isinstance(found.value, bool):
+        return DIRECTIONS if found is not None and found.value else ()
+    said = reader.one_of(found, ("true", "false", *DIRECTIONS))
+    return tuple(each for each in DIRECTIONS if each == said)
 
 
 def _connection(node: Node, task: Task, reader: Reader) -> Connection | None:

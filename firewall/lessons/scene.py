@@ -73,12 +73,17 @@ def opened(play: Play) -> Capture:
 
 def judged(play: Play, firewall: Firewall) -> Judged:
     """Every row of a play under one of its firewalls, which is used up by it."""
-    rows: list[Row] = []
     with play.capture() as capture:
-        labels = Labels.of(firewall, capture.names)
-        for batch in firewall.replay(capture):
-            records = batch.packets.records[batch.verdicts.packet]
-            rows += [row | _of_packet(record) for row, record in zip(row_cells(batch, labels), records, strict=True)]
+        return judged_capture(capture, firewall)
+
+
+def judged_capture(capture: Capture, firewall: Firewall) -> Judged:
+    """Every row of a capture."""
+    rows: list[Row] = []
+    labels = Labels.of(firewall, capture.names)
+    for batch in firewall.replay(capture):
+        records = batch.packets.records[batch.verdicts.packet]
+        rows += [row | _of_packet(record) for row, record in zip(row_cells(batch, labels), records, strict=True)]
     return Judged(firewall, rows)
 
 

@@ -52,7 +52,7 @@ TEXTS = {
     "nacl": Text("network ACLs alone", "네트워크 ACL만 적용"),
     "commands": Text("Begin, and have it graded, with", "다음 명령으로 시작하고 채점합니다"),
     # --- a grade
-    "graded": Text("{score} of {total} connections are right", "연결 {total}개 중 {score}개가 맞습니다"),
+    "graded": Text("{score} of {total} points", "{total}점 만점에 {score}점"),
     "mark_right": Text("right", "맞음"),
     "mark_wrong": Text("WRONG", "틀림"),
     "allow": Text("must pass", "통과해야 함"),
