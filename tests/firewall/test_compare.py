@@ -89,7 +89,7 @@ def test_a_group_that_the_rule_file_must_list_is_said_to_have_no_effect_until_th
     comparison = compare((iter([ours]), iter([theirs])), READINGS)
     results = (result(ours, interfaces=(eni,)), result(theirs, interfaces=(eni,)))
     found = ComparedResult(READINGS, results, comparison)
-    sentence = 'without effect until eni-web lists "replies eni-web" among its security_groups in its rule file'
+    sentence = 'first, at web.yaml:3, give eni-web the new group too: security_groups: [web, "replies eni-web"]'
     assert (sentence in compare_terminal(found)) == said
     assert json.loads(compare_json(found))["reverse_rules"]["attach_by_hand"] == ["eni-web"] * said
 
