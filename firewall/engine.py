@@ -194,7 +194,8 @@ class Firewall:
         if self.places.unwrapped:
             what = counted(self.places.unwrapped, "packet")
             opened = (f"{what} in VXLAN or GENEVE judged by what the tunnel carries (tunnel={self.places.tunnel})",)
-        left_out = opened if self.reading.acls or not self.rule_set.network_acls else (*opened, ACLS_LEFT_OUT)
+        told_out = ACLS_LEFT_OUT.format(reading=self._reading)
+        left_out = opened if self.reading.acls or not self.rule_set.network_acls else (*opened, told_out)
         if self.reading.assumption:
             return (self.reading.assumption, *left_out)
         if self.profile != "aws":
