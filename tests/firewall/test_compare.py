@@ -141,7 +141,7 @@ def test_the_first_difference_is_told_in_a_sentence() -> None:
 def test_other_reasons_are_told_by_their_meaning() -> None:
     found = compared(batch((packet(), answer("mid-stream"))), batch((packet(), answer("rule", rule=0))))
     assert first_difference(found).endswith(
-        "sg says DENY, because of mid-stream: TCP without an entry that cannot open one; "
+        "sg says DENY, because of mid-stream: TCP that belongs to no entry and cannot open one; "
         "stateless says ALLOW, because web:ingress[0] allows it."
     )
 
