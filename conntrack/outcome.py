@@ -18,7 +18,7 @@ CAUSES = (
     Cause("bad-flags", "a set of TCP flags that cannot be"),
     Cause("bad-header", "the transport header cannot be read"),
     Cause("no-transport", "no transport header is there (IPv6 'no next header')"),
-    Cause("mid-stream", "TCP without an entry that cannot open one"),
+    Cause("mid-stream", "TCP that belongs to no entry and cannot open one"),
     Cause("no-query", "an answer, or a type that asks nothing, without an entry"),
     Cause("state", "the transition table has no place for it"),
     Cause("window", "outside the sequence window"),

@@ -7,6 +7,7 @@ commands, so that `eniwall --help` is quick.
 
 import atexit
 import gc
+import shlex
 import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
@@ -32,9 +33,10 @@ from firewall.commands.output import (
 from firewall.commands.report import report
 from firewall.commands.watch import watch
 from firewall.commands.words import capturing
-from firewall.errors import RuleFileError
+from firewall.errors import InterfaceNeededError, RuleFileError
 
 DONE, HELD, UNUSABLE, STOPPED = 0, 1, 2, 130
+STANDARD_INPUT = "-"  # pcaps.stream has it too, and would load numpy
 COLLECT_EVERY = 50_000  # objects; what a start makes (half a million) stays, so looking through it often is in vain
 
 #: Errors that say what is wrong and what to do, by module and name: importing pcaps would load numpy.
@@ -223,7 +225,10 @@ def _is_told(error: Exception) -> bool:
     return any(f"{kind.__module__}.{kind.__qualname__}" in TOLD for kind in type(error).__mro__)
 
 
-def _message(error: Exception) -> str:
+def _message(error: Exception, words: Sequence[str]) -> str:
+    """What is told of an error of the command of these words."""
+    if isinstance(error, InterfaceNeededError) and STANDARD_INPUT not in words:  # where that came from is not known
+        return error.of_command(shlex.join(["eniwall", *words]))
     if isinstance(error, RuleFileError) and len(error.problems) > 1:
         found = f"{len(error.problems)} problems in the {error.what}:"
         return "\n".join([found, *(f"  {each}" for each in error.problems)])
@@ -250,7 +255,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     except Exception as error:
         if not (_is_told(error) or isinstance(error, OSError)):
             raise
-        sys.stderr.write(f"eniwall: {harmless(_message(error))}\n")
+        sys.stderr.write(f"eniwall: {harmless(_message(error, sys.argv[1:] if arguments is None else arguments))}\n")
         sys.exit(UNUSABLE)
     sys.exit(DONE)
 

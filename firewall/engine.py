@@ -194,7 +194,8 @@ class Firewall:
         if self.places.unwrapped:
             what = counted(self.places.unwrapped, "packet")
             opened = (f"{what} in VXLAN or GENEVE judged by what the tunnel carries (tunnel={self.places.tunnel})",)
-        left_out = opened if self.reading.acls or not self.rule_set.network_acls else (*opened, ACLS_LEFT_OUT)
+        told_out = ACLS_LEFT_OUT.format(reading=self._reading)
+        left_out = opened if self.reading.acls or not self.rule_set.network_acls else (*opened, told_out)
         if self.reading.assumption:
             return (self.reading.assumption, *left_out)
         if self.profile != "aws":
@@ -303,7 +304,7 @@ class Firewall:
         pending = Pending(self._reassembly)
         batches = batches_of(capture, threads)
         if not self.interfaces:
-            self._need_interface(list(islice(batches, FIRST_BATCHES)), capture.names)
+            self._need_interface(list(islice(batches, FIRST_BATCHES)))
         for packets in batches:
             for waiting in self._judge(packets, capture.names, getattr(capture, "interface_names", ())):
                 for judged in pending.add(waiting):
@@ -320,10 +321,10 @@ class Firewall:
                 RuleWarning("event-never", f"no packet of the capture comes behind this change: {text}")
             )
 
-    def _need_interface(self, first: list[PacketBatch], captures: Sequence[str]) -> None:
+    def _need_interface(self, first: list[PacketBatch]) -> None:
         """Raise UsageError, naming the busiest addresses, unless the capture is empty."""
         if first:
-            raise need_interface(concatenate(first), captures, self.files)
+            raise need_interface(concatenate(first))
 
     def _counted(self, judged: Judged) -> Judged:
         """The same, its undocumented choices counted."""
@@ -359,7 +360,7 @@ class Firewall:
 
         batch = frames_batch(packets_to_frames(packets, self.first_addresses), verify=self.verifies)
         if not self.interfaces:
-            raise need_interface(batch, ("CAPTURE",), self.files)
+            raise need_interface(batch)
         labels = Labels.of(self, ("crafted",))
         return [row for waiting in self._judge(batch) for row in row_cells(waiting.settled(), labels)]
 

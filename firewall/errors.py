@@ -9,6 +9,19 @@ class UsageError(EniwallError):
     """The command's words do not fit."""
 
 
+class InterfaceNeededError(UsageError):
+    """Nothing says which address is the interface; `told` lists the busiest ones, `word` can be added to a command."""
+
+    def __init__(self, told: str, word: str) -> None:
+        self.told = told
+        self.word = word
+        super().__init__(self.of_command("the same command with"))
+
+    def of_command(self, command: str) -> str:
+        """The message, with the command that was typed."""
+        return f"{self.told}\n  for example: {command} {self.word}"
+
+
 class RuleFileError(EniwallError):
     """A rule file that cannot be used; `problems` are all of them, one line each, in file order."""
 

@@ -1,7 +1,5 @@
 """Which interfaces are simulated: from the rule file, or from the words behind --eni."""
 
-import os
-import shlex
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -11,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from conntrack.tcp import FLAG_BITS
-from firewall.errors import UsageError
+from firewall.errors import InterfaceNeededError, UsageError
 from firewall.labels import address_text, counted
 from firewall.model import TCP, Address, GroupPeer, NetworkInterface, RuleSet
 from pcaps.batch import PacketBatch
@@ -140,21 +138,16 @@ def busiest_text(packets: PacketBatch) -> str:
     return f"busiest of the first {counted(packets.rows, 'packet')}: {', '.join(map(str, found))}"
 
 
-def need_interface(packets: PacketBatch, captures: Sequence[str], rule_files: Sequence[str]) -> UsageError:
-    """The message for a replay without an interface: the busiest addresses and the command to copy."""
+def need_interface(packets: PacketBatch) -> UsageError:
+    """The error of a replay without an interface: the busiest addresses, and the word to add."""
     found = busiest(packets)
     if not found:
         return UsageError("no interface is known, and the capture holds no IP packet; name one with --eni ADDRESS")
     lines = [f"    {busy.address:<39} {busy.packets:>8,} packets  {busy.role}" for busy in found]
-    word = f"--eni {found[0].address}"
-    command = f"eniwall replay {shlex.join(captures)} {' '.join(f'--rules {shlex.quote(file)}' for file in rule_files)}"
-    copied = rule_files and all(map(os.path.exists, captures))  # not crafted packets, not standard input
-    example = f"{command} {word}" if copied else f"the same command with {word}"
-    return UsageError(
+    return InterfaceNeededError(
         "which address is the interface? Neither the rule file nor --eni says.\n"
-        f"  Busiest addresses of the first {counted(packets.rows, 'packet')}:\n"
-        + "\n".join(lines)
-        + f"\n  for example: {example}"
+        f"  Busiest addresses of the first {counted(packets.rows, 'packet')}:\n" + "\n".join(lines),
+        f"--eni {found[0].address}",
     )
 
 

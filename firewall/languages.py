@@ -26,7 +26,7 @@ REASONS_KO = {
     "exempt": "보안 그룹이 필터링하지 않음: DHCP, AWS 링크 로컬 서비스, 이웃 탐색(NDP)",
     "no-ingress-rule": "추적 중인 연결에 속하지 않으며, 허용하는 인바운드 규칙이 없음",
     "no-egress-rule": "추적 중인 연결에 속하지 않으며, 허용하는 아웃바운드 규칙이 없음",
-    "mid-stream": "연결 추적 항목이 없고, 연결을 새로 열 수도 없는 TCP 패킷",
+    "mid-stream": "연결 추적 항목에 속하지 않으며, 새 항목을 만들 수도 없는 TCP 패킷",
     "bad-flags": "있을 수 없는 TCP 플래그 조합",
     "bad-header": "전송 계층 헤더를 읽을 수 없거나 체크섬이 틀림(checksum=1)",
     "invalid-state": "연결 상태와 맞지 않거나, 추적하지 않는 연결에 대한 응답",

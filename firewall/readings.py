@@ -20,7 +20,7 @@ READINGS = {
     "stateless": Reading(STATELESS, False, "stateless: every packet meets the rules by itself, replies too"),
     "nacl": Reading(BORDER, True, "nacl: network ACLs alone; what stays inside a subnet meets none"),
 }
-ACLS_LEFT_OUT = "network ACLs are left out of this reading"
+ACLS_LEFT_OUT = "{reading}: network ACLs are left out"
 SILENT = "where AWS does not document what it does, eniwall does what Linux does; here that decided:"
 
 

@@ -33,7 +33,7 @@ REASONS = (
     # DENY
     Reason("no-ingress-rule", DENY, "not part of a connection that the table holds, and no ingress rule allows it"),
     Reason("no-egress-rule", DENY, "not part of a connection that the table holds, and no egress rule allows it"),
-    Reason("mid-stream", DENY, "TCP without an entry that cannot open one"),
+    Reason("mid-stream", DENY, "TCP that belongs to no entry and cannot open one"),
     Reason("bad-flags", DENY, "a set of TCP flags that cannot be"),
     Reason("bad-header", DENY, "the transport header cannot be read, or its checksum is wrong (checksum=1)"),
     Reason(

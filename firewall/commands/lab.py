@@ -6,19 +6,28 @@ import sys
 import click
 
 from firewall.commands.output import emit
-from firewall.commands.words import in_language
+from firewall.commands.words import ENIS, in_language
 
 
 @click.command()
 @click.argument("capture", required=False)
 @click.option("--rules", metavar="FILE", help="Rule file to begin with; default: what a new security group has.")
+@ENIS
 @click.option("--lesson", metavar="NAME", help="Lesson to begin with: its name, its number, or a folder of your own.")
 @click.option(
     "--port", type=click.IntRange(0, 65535), default=0, metavar="N", help="Port at 127.0.0.1; default: a free one."
 )
 @in_language("the page; it can be switched there")
 @click.option("--no-open", is_flag=True, help="Do not open a browser; the address is printed either way.")
-def lab(capture: str | None, rules: str | None, lesson: str | None, port: int, language: str, no_open: bool) -> None:
+def lab(
+    capture: str | None,
+    rules: str | None,
+    enis: tuple[str, ...],
+    lesson: str | None,
+    port: int,
+    language: str,
+    no_open: bool,
+) -> None:
     """Open a local page: lessons and captures step by step, with rules that are judged as they are typed.
 
     It listens to 127.0.0.1 alone and nothing leaves this machine; Ctrl-C ends it. docs/lab.md says more.
@@ -30,7 +39,7 @@ def lab(capture: str | None, rules: str | None, lesson: str | None, port: int, l
     from firewall.lab.begin import begun, warm_up
     from firewall.lab.server import serve
 
-    beginning = begun(capture, rules, lesson, language)
+    beginning = begun(capture, rules, lesson, language, enis)
     warm_up(beginning.lessons)
 
     def told(url: str) -> None:

@@ -263,5 +263,5 @@ def explained(firewall: Firewall, packets: Any) -> list[Explanation]:
         from firewall.interfaces import need_interface
         from pcaps.craft import packets_to_frames
 
-        raise need_interface(frames_batch(packets_to_frames(packets)), ("CAPTURE",), firewall.files)
+        raise need_interface(frames_batch(packets_to_frames(packets)))
     return list(Explainer(firewall, ("crafted",)).of_frames(packets))

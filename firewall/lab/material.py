@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self
 from firewall.engine import Firewall
 from firewall.errors import LessonFileError
 from firewall.group_acls import plan_acls
-from firewall.lab.start_rules import start_rules
+from firewall.lab.start_rules import start_rules, taken
 from firewall.labels import counted
 from firewall.lessons.grade import grade
 from firewall.lessons.lesson import Lesson, Scene
@@ -20,6 +20,12 @@ from pcaps.errors import CaptureError
 if TYPE_CHECKING:
     from pcaps.batch import PacketBatch
     from pcaps.capture import Capture
+
+
+NO_INTERFACE = (
+    "the rules name no interface with an address: {address} is taken, {why}, with all groups;"
+    " write interfaces: in the rules for another one, or begin with --eni"
+)
 
 
 class Judges(NamedTuple):
@@ -100,6 +106,7 @@ class CaptureFile:
     path: str
     name: str
     given: str | None = None  # the rules, where the command named some
+    enis: tuple[str, ...] = ()  # the words behind --eni
     hosts: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -109,23 +116,32 @@ class CaptureFile:
 
     @property
     def rules(self) -> str:
-        """The rules that the command named, or a start that names the capture's busiest address."""
-        if self.given is not None:
-            return self.given
-        with self._opened() as capture:
-            return start_rules(next(iter(capture.batches()), None))
+        """The rules that the command named, or a start that names the addresses of --eni, else the busiest one."""
+        return start_rules(self._first_packets(), self.enis) if self.given is None else self.given
 
     def judges(self, rules: Path) -> Judges:
-        """One for each reading; where the rules have no network ACL, one is made of the groups."""
-        firewalls = {reading: Firewall.from_file(str(rules), reading=reading) for reading in ("sg", "stateless")}
-        main = firewalls["sg"]
+        """One for each reading; where the rules have no network ACL, one is made of the groups.
+
+        Where neither they nor --eni say the interface, it is the capture's busiest address, with all groups.
+        """
+        enis, notes = (() if self.given is None else self.enis), list[str]()
+        main = Firewall.from_file(str(rules), enis=enis, reading="sg")
+        if not main.interfaces:
+            address, why = taken(self._first_packets())
+            enis, notes = (address,), [NO_INTERFACE.format(address=address, why=why)]
+            main = Firewall.from_file(str(rules), enis=enis, reading="sg")
+        stateless = Firewall.from_file(str(rules), enis=enis, reading="stateless")
         plan = plan_acls(main.rule_set, main.interfaces)
-        border = Firewall(plan.applied(main.rule_set), reading="nacl")
-        return Judges({**firewalls, "nacl": border}, plan.notes)
+        border = Firewall(plan.applied(main.rule_set), enis, reading="nacl")
+        return Judges({"sg": main, "stateless": stateless, "nacl": border}, [*notes, *plan.notes])
 
     def capture(self, firewall: Firewall) -> "Capture":
         """Its packets, read as `firewall` needs them."""
         return First(self._opened(firewall.verifies, firewall.places.wants_macs), MOST_PACKETS, self.name)
+
+    def _first_packets(self) -> "PacketBatch | None":
+        with self._opened() as capture:
+            return next(iter(capture.batches()), None)
 
     def _opened(self, verify: bool = False, macs: bool = False) -> "Capture":
         try:

@@ -34,4 +34,8 @@ def load_lesson(name: str | os.PathLike[str]) -> Lesson:
             if lesson.number == int(word):
                 return lesson
     names = [lesson.name for lesson in lessons()]
-    raise UsageError(f"no lesson {quoted(word)}, and no folder of that name: {suggestion(word, names)}")
+    hint = suggestion(word, names)
+    mark = "" if hint.endswith("?") else ";"
+    raise UsageError(
+        f"no lesson {quoted(word)}, and no folder of that name: {hint}{mark} eniwall lesson list shows them all"
+    )

@@ -3,9 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
-from firewall.compare import GROUP
 from firewall.ephemeral import EPHEMERAL_PAGE, EPHEMERAL_PORTS
-from firewall.reports.compare_report import acl_notes, alone, attached_by_hand, proof_text
+from firewall.reports.compare_report import acl_notes, alone, by_hand_notes, proof_text
 from firewall.reports.compare_result import ComparedResult, Left, first_difference, frame, rows_of
 from firewall.reports.compare_rules import acl_yaml, rules_yaml
 from firewall.reports.compare_texts import amount, compare_words
@@ -124,8 +123,8 @@ def _stateless(compared: ComparedResult, t: Words) -> Remedied | None:
     if not {"sg", "stateless"} <= set(compared.readings):
         return None
     rules = compared.reverse_rules
-    notes = [t("by_hand", eni=eni, group=GROUP + eni) for eni in attached_by_hand(compared)]
-    return Remedied(rules_yaml(rules).splitlines() if rules else [], notes, _proof(compared, "stateless", t))
+    lines = rules_yaml(rules).splitlines() if rules else []
+    return Remedied(lines, list(by_hand_notes(compared, t)), _proof(compared, "stateless", t))
 
 
 def _acl(compared: ComparedResult, t: Words) -> Remedied | None:

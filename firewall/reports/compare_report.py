@@ -1,13 +1,15 @@
 """What `eniwall compare` tells people: where readings differ, and what would make them equal."""
 
+import re
 from collections.abc import Iterator
 
 from firewall.compare import GROUP, Pair
 from firewall.ephemeral import CATCH_ALL, EPHEMERAL_PAGE, EPHEMERAL_PORTS
-from firewall.labels import counted
+from firewall.labels import counted, encodable
+from firewall.model import NetworkInterface
 from firewall.quotas import ENTRIES
 from firewall.reports.compare_result import ComparedResult, Proof, first_difference, frame, rows_of
-from firewall.reports.compare_rules import acl_yaml, replaced, rules_yaml
+from firewall.reports.compare_rules import acl_yaml, quoted, replaced, rules_yaml
 from firewall.reports.compare_texts import ENGLISH, amount
 from firewall.reports.page import Column, Page, number
 from firewall.reports.terminal import at_interface, captures, clock_text, eni_cell, eni_column, notes, row_text
@@ -16,6 +18,8 @@ from firewall.verdict import VERDICTS
 
 SHOWN_ROWS = 10
 MOST_RULE_LINES = 40
+#: A word that YAML reads as text without quotes.
+PLAIN_WORD = re.compile(r"(?!(?:y|n|yes|no|on|off|true|false|null)$)[a-z][a-z0-9_-]*", re.IGNORECASE)
 
 
 def compare_terminal(compared: ComparedResult, width: int | None = None) -> str:
@@ -94,10 +98,8 @@ def _reverse_rules(page: Page, compared: ComparedResult) -> None:
         page.heading(ENGLISH("reverse_none"))
     else:
         page.heading(ENGLISH("reverse"))
-        page.line(f"  {ENGLISH('reverse_note')}")
-        for eni in attached_by_hand(compared):
-            page.line(f"  {ENGLISH('by_hand', eni=eni, group=GROUP + eni)}")
-        _rule_file(page, rules_yaml(rules))
+        page.points([*by_hand_notes(compared, ENGLISH), ENGLISH("reverse_note")])
+        _rule_file(page, rules_yaml(rules), "-o" if compared.remedy is None else "--as sg,stateless -o", "replies.yaml")
     _proof(page, compared, "stateless")
 
 
@@ -107,25 +109,27 @@ def _network_acls(page: Page, compared: ComparedResult) -> None:
         page.heading(ENGLISH("acl_file" if remedy.is_new else "acl_none"))
     elif compared.plan is not None:
         page.heading("Network ACLs")
-    for text in acl_notes(compared, ENGLISH):
-        page.line(f"  {text}")
+    page.points(acl_notes(compared, ENGLISH))
     if remedy is not None and remedy.is_new:
-        _rule_file(page, acl_yaml(remedy))
+        _rule_file(page, acl_yaml(remedy), "-o", "nacl.yaml")
     _proof(page, compared, "nacl")
 
 
-def _rule_file(page: Page, text: str) -> None:
+def _rule_file(page: Page, text: str, option: str, name: str) -> None:
+    """A rule file under a heading of its own, so that nothing but the file is indented as it is."""
     lines = text.splitlines()
+    page.heading(f"The rule file (or: {option} {name} writes it)")
     page.block("\n".join(lines[:MOST_RULE_LINES]))
     if len(lines) > MOST_RULE_LINES:
-        page.line(f"  ... and {len(lines) - MOST_RULE_LINES:,} lines more: --json has all")
+        page.line(f"... and {len(lines) - MOST_RULE_LINES:,} lines more: -o has all")
+    page.line()
 
 
 def _proof(page: Page, compared: ComparedResult, reading: str) -> None:
     proof = compared.proofs.get(reading)
     if proof is None:
         return
-    page.line(f"  {proof_text(proof, reading, ENGLISH)}", "bold")
+    page.line(proof_text(proof, reading, ENGLISH), "bold")
     if proof.left:
         columns = (
             number("rows"),
@@ -209,6 +213,23 @@ def _ephemeral(page: Page, compared: ComparedResult) -> None:
 
 def attached_by_hand(compared: ComparedResult) -> list[str]:
     """The interfaces of rule files that need a rule: a new group is on them only when the file says so."""
-    interfaces = {eni.interface_id: eni for eni in compared.results[0].interfaces}
-    needing = dict.fromkeys(rule.eni for rule in compared.reverse_rules)
-    return [eni for eni in needing if eni not in interfaces or interfaces[eni].place is not None]
+    return list(_by_hand(compared))
+
+
+def _by_hand(compared: ComparedResult) -> dict[str, NetworkInterface]:
+    """The same interfaces by name."""
+    needing = {rule.eni for rule in compared.reverse_rules}
+    interfaces = {encodable(eni.interface_id): eni for eni in compared.results[0].interfaces if eni.place is not None}
+    return {name: eni for name, eni in interfaces.items() if name in needing}
+
+
+def by_hand_notes(compared: ComparedResult, t: Words) -> Iterator[str]:
+    """Which lines of the rule files must change before the new groups have an effect, and what then stands there."""
+    for name, eni in _by_hand(compared).items():
+        groups = ", ".join(_word(group) for group in (*map(encodable, eni.groups), GROUP + name))
+        yield t("by_hand", place=f"{eni.place.file}:{eni.place.line}" if eni.place else "", eni=name, groups=groups)
+
+
+def _word(text: str) -> str:
+    """A name as an item of a YAML list."""
+    return text if PLAIN_WORD.fullmatch(text) else quoted(text)

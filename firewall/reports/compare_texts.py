@@ -73,8 +73,8 @@ COMPARE_TEXTS = {
         "--rules로 추가할 규칙 파일입니다. 포트는 이 캡처에서 본 상대별 최솟값과 최댓값입니다.",
     ),
     "by_hand": Text(
-        'without effect until {eni} lists "{group}" among its security_groups in its rule file',
-        '규칙 파일에서 {eni}의 security_groups에 "{group}" 그룹을 추가해야 적용됩니다.',
+        "first, at {place}, give {eni} the new group too: security_groups: [{groups}]",
+        "먼저 {place}에서 {eni}에 새 그룹도 지정하십시오. security_groups: [{groups}]",
     ),
     "acl_file": Text(
         "Network ACL entries that admit what the security groups admit",

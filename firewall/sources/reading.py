@@ -11,6 +11,7 @@ from firewall.sources.findings import Findings, Spot
 from firewall.sources.located import Node
 from firewall.sources.words import PROTOCOL_NAMES, PROTOCOLS
 
+MOST_KNOWN = 20  # words in a suggestion
 LONGEST_TEXT = 255  # group names and descriptions, API SecurityGroup
 _ADDRESS = re.compile(r"[0-9A-Fa-f:.]{2,45}")
 _CIDR = re.compile(r"([0-9A-Fa-f:.]{2,45})(/[0-9]{1,3})?")
@@ -39,13 +40,14 @@ def quoted(text: str) -> str:
 
 
 def suggestion(word: str, known: Iterable[str]) -> str:
-    """What may have been meant: the nearest known word, or all of them."""
+    """What may have been meant: the nearest known word, or the first of them and how many more there are."""
     words = list(dict.fromkeys(known))
     folded = {each.casefold(): each for each in words}
     near = difflib.get_close_matches(word[:40].casefold(), folded, n=1, cutoff=0.6)
     if near:
         return f"did you mean {folded[near[0]]}?"
-    return f"known here: {', '.join(words[:20])}" if words else "the files define none"
+    more = f" and {len(words) - MOST_KNOWN:,} more" if len(words) > MOST_KNOWN else ""
+    return f"known here: {', '.join(words[:MOST_KNOWN])}{more}" if words else "the files define none"
 
 
 def mapping(node: Node, findings: Findings, write: str) -> dict[str, Node]:

@@ -1,5 +1,6 @@
 """Words that do not fit and files that cannot be read: status 2, one message, never a traceback."""
 
+import shlex
 import struct
 import subprocess
 from pathlib import Path
@@ -88,20 +89,56 @@ def test_a_header_without_packets_is_no_packets(run: Run, tmp_path: Path) -> Non
     )
 
 
-def test_an_interface_that_is_missing_is_the_address_with_most_packets(run: Run, tmp_path: Path) -> None:
+@pytest.fixture
+def bare(tmp_path: Path) -> Path:
+    """Rules that name no interface."""
     rules = tmp_path / "rules.yaml"
     rules.write_text("security_groups: {web: {ingress: [], egress: []}}\n")
-    message = refused(run, "replay", WEB, "--rules", rules)
+    return rules
+
+
+def test_an_interface_that_is_missing_is_the_address_with_most_packets(run: Run, bare: Path) -> None:
+    message = refused(run, "replay", WEB, "--rules", bare)
     assert "Busiest addresses of the first 56 packets:\n" in message
-    assert message.endswith(f"\n  for example: eniwall replay {WEB} --rules {rules} --eni 10.0.1.10\n")
+    assert message.endswith(f"\n  for example: eniwall replay {WEB} --rules {bare} --eni 10.0.1.10\n")
 
 
-def test_for_a_crafted_packet_the_interface_is_its_destination(run: Run, tmp_path: Path) -> None:
-    rules = tmp_path / "rules.yaml"
-    rules.write_text("security_groups: {web: {ingress: [], egress: []}}\n")
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("annotate", "-o", "OUT.pcapng"),
+        ("compare", "--as", "sg,nacl", "--filter", "tcp port 80"),
+        ("explain", "--packet", "4"),
+        ("report", "--steps", "-o", "OUT.html"),
+        ("state", "--at", "9"),
+    ],
+    ids=lambda words: words[0],
+)
+def test_without_an_interface_the_command_to_copy_is_the_one_that_was_typed(
+    run: Run, bare: Path, words: tuple[str, ...]
+) -> None:
+    command, *more = (word.replace("OUT", str(bare.with_name("out"))) for word in words)
+    typed = (command, WEB, "--rules", str(bare), *more)
+    told = refused(run, *typed).splitlines()[-1]
+    assert told == f"  for example: {shlex.join(['eniwall', *typed])} --eni 10.0.1.10"
+    copied = shlex.split(told.removeprefix("  for example: eniwall "))
+    assert run(*copied).status == 0
+
+
+def test_for_a_crafted_packet_the_interface_is_its_destination(run: Run, bare: Path) -> None:
     expression = 'IP(src="192.0.2.9", dst="10.0.1.10")/UDP(dport=53)'
-    message = refused(run, "replay", "--craft", expression, "--rules", rules)
-    assert message.endswith("\n  for example: the same command with --eni 10.0.1.10\n")
+    message = refused(run, "replay", "--craft", expression, "--rules", bare)
+    assert message.endswith(f"\n  for example: eniwall replay --craft '{expression}' --rules {bare} --eni 10.0.1.10\n")
+
+
+def test_where_standard_input_came_from_is_not_known(bare: Path) -> None:
+    command = [*ENIWALL, "replay", "-", "--rules", str(bare)]
+    with Path(WEB).open("rb") as capture:
+        done = subprocess.run(command, cwd=ROOT, stdin=capture, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr.splitlines()[-1]) == (
+        2,
+        "  for example: the same command with --eni 10.0.1.10",
+    )
 
 
 def test_a_group_on_no_interface_is_a_warning(run: Run, tmp_path: Path) -> None:

@@ -89,7 +89,7 @@ def test_a_group_that_the_rule_file_must_list_is_said_to_have_no_effect_until_th
     comparison = compare((iter([ours]), iter([theirs])), READINGS)
     results = (result(ours, interfaces=(eni,)), result(theirs, interfaces=(eni,)))
     found = ComparedResult(READINGS, results, comparison)
-    sentence = 'without effect until eni-web lists "replies eni-web" among its security_groups in its rule file'
+    sentence = 'first, at web.yaml:3, give eni-web the new group too: security_groups: [web, "replies eni-web"]'
     assert (sentence in compare_terminal(found)) == said
     assert json.loads(compare_json(found))["reverse_rules"]["attach_by_hand"] == ["eni-web"] * said
 
@@ -141,7 +141,7 @@ def test_the_first_difference_is_told_in_a_sentence() -> None:
 def test_other_reasons_are_told_by_their_meaning() -> None:
     found = compared(batch((packet(), answer("mid-stream"))), batch((packet(), answer("rule", rule=0))))
     assert first_difference(found).endswith(
-        "sg says DENY, because of mid-stream: TCP without an entry that cannot open one; "
+        "sg says DENY, because of mid-stream: TCP that belongs to no entry and cannot open one; "
         "stateless says ALLOW, because web:ingress[0] allows it."
     )
 

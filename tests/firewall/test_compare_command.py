@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -57,12 +58,16 @@ def test_a_server_needs_no_rule_for_its_replies_and_a_network_acl_does() -> None
         " its connection, which packet 3 opened under web:ingress[0]; nacl says DENY, because no egress entry allows"
         " tcp to 198.51.100.7, destination port 58618, so that acl-eni-web:egress[*] denies it."
     )
-    assert (
-        section(done.stdout, "Rules that the stateless")[-1] == "  proven: with these rules stateless differs at 0 rows"
+    assert section(done.stdout, "Rules that the stateless")[0] == (
+        '  - first, at pcaps/samples/web-http.yaml:14, give eni-web the new group too: security_groups: [web, "replies'
+        ' eni-web"]'
     )
+    assert "\n\nproven: with these rules stateless differs at 0 rows\n\n" in done.stdout
     acls = section(done.stdout, "Network ACL entries")
-    assert acls[-3:] == [
-        "  replayed: with these entries nacl still differs at 1 row",
+    assert acls[0] == "  - a rule file to add with --rules"
+    assert all(line.startswith("  - ") for line in acls)
+    assert ["replayed: with these entries nacl still differs at 1 row", *section(done.stdout, "replayed: ")] == [
+        "replayed: with these entries nacl still differs at 1 row",
         "  rows  sg               nacl        by                       first packet                               why",
         (
             "     1  DENY mid-stream  ALLOW rule  acl-eni-web:egress[110]  44  10.0.1.10:22 -> 203.0.113.9:55378 tcp  a"
@@ -77,8 +82,8 @@ def test_a_client_needs_no_rule_for_its_responses_and_a_network_acl_does() -> No
     first, second = section(done.stdout, "First difference of each two")
     assert "stateless says DENY, because no ingress rule allows tcp from 192.0.2.80, destination port" in first
     assert second.endswith("so that acl-eni-fetcher:ingress[*] denies it.")
-    acls = section(done.stdout, "Network ACL entries")
-    assert acls[-5:] == [
+    file = section(done.stdout, "The rule file (or: -o nacl.yaml writes it)")
+    assert file[-4:] == [
         "      ingress:",
         (
             "        - {number: 100, action: allow, protocol: tcp, ports: 32768-61000, source: 192.0.2.80/32}"
@@ -86,8 +91,32 @@ def test_a_client_needs_no_rule_for_its_responses_and_a_network_acl_does() -> No
         ),
         "      egress:",
         "        - {number: 100, action: allow, protocol: tcp, ports: 80, destination: 0.0.0.0/0}  # fetcher:egress[0]",
-        "  proven: with these entries nacl differs at 0 rows",
     ]
+    assert "\n\nproven: with these entries nacl differs at 0 rows\n" in done.stdout
+
+
+def test_who_follows_the_words_for_the_stateless_rules_has_no_difference_left(tmp_path: Path) -> None:
+    mine, replies = tmp_path / "web.yaml", tmp_path / "replies.yaml"
+    mine.write_text((ROOT / WEB[2]).read_text())
+    told = run(WEB[0], "--rules", str(mine))
+    (first, _) = section(told.stdout, "Rules that the stateless reading would need")
+    found = re.search(rf"at {re.escape(str(mine))}:(\d+), give eni-web the new group too: (.*)", first)
+    assert found is not None
+    lines = mine.read_text().splitlines()
+    lines[int(found[1]) - 1] = lines[int(found[1]) - 1].replace("security_groups: [web]", found[2])
+    mine.write_text("\n".join(lines))
+    (option,) = re.findall(r"^The rule file \(or: -o replies\.yaml writes it\)$", told.stdout, re.MULTILINE)
+    replies.write_text("\n".join(section(told.stdout, option)))  # copied as it is shown
+    again = run(WEB[0], "--rules", str(mine), "--rules", str(replies))
+    assert (again.returncode, again.stdout.splitlines()[0]) == (0, "56 packets; the verdict differs for 0 packets")
+
+
+def test_beside_network_acls_the_words_that_write_the_stateless_rules_are_given(tmp_path: Path) -> None:
+    told = run(*WEB, *THREE).stdout
+    (words,) = re.findall(r"^The rule file \(or: (--as .*) replies\.yaml writes it\)$", told, re.MULTILINE)
+    written = tmp_path / "replies.yaml"
+    assert run(*WEB, *words.split(), str(written)).returncode == 0
+    assert section(told, f"The rule file (or: {words}") == [f"  {line}" for line in written.read_text().splitlines()]
 
 
 def test_the_written_file_is_taken_by_rules_and_the_second_comparison_has_nothing_to_add(tmp_path: Path) -> None:
@@ -140,7 +169,7 @@ def test_standard_input_is_compared_and_not_proven() -> None:
     done = run("-", *WEB[1:], *THREE, stdin=(ROOT / WEB[0]).read_bytes())
     assert done.returncode == 0
     assert done.stdout.startswith("56 packets; the verdict differs for 18 packets\n")
-    assert done.stdout.count("  not proven: standard input, or a pipe, cannot be read a second time\n") == 2
+    assert done.stdout.count("\nnot proven: standard input, or a pipe, cannot be read a second time\n") == 2
 
 
 def test_crafted_packets_are_proven_too() -> None:

@@ -355,8 +355,8 @@ def test_three_readings_are_told_in_each_pair(tmp_path: Path) -> None:
         "stateless allows, nacl does not: 0 rows",
         "nacl allows, stateless does not: 0 rows",
     ]
-    assert "  proven: with these rules stateless differs at 0 rows" in lines
-    assert "  proven: with these entries nacl differs at 0 rows" in lines
+    assert "proven: with these rules stateless differs at 0 rows" in lines
+    assert "proven: with these entries nacl differs at 0 rows" in lines
     told = json.loads(compare_json(found))
     assert [pair["rows"] for pair in told["differences"]["pairs"]] == [2, 2, 0]
     assert told["proofs"]["nacl"]["proven"] is True

@@ -118,6 +118,7 @@ def test_every_field_can_be_written_and_the_version_is_the_highest(run: Run) -> 
         ("${version}${srcaddr}", "--format: '${version}${srcaddr}' is no field in ${}"),
         ("${version} ${version}", "--format: ${version} stands twice"),
         ("${}", "--format: no field '' in a flow log: known here: version"),
+        ("${}", f" and {len(BY_NAME) - 20} more"),
     ],
 )
 def test_a_format_that_cannot_be_is_told(run: Run, form: str, told: str) -> None:

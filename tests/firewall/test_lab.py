@@ -36,6 +36,14 @@ def client(folder: Path) -> Iterator[TestClient]:
         yield client
 
 
+@pytest.fixture
+def bare(tmp_path: Path) -> Path:
+    """Rules that name no interface."""
+    rules = tmp_path / "bare.yaml"
+    rules.write_text("security_groups: {web: {ingress: [{type: HTTP, source: 0.0.0.0/0}], egress: []}}\n")
+    return rules
+
+
 def files(folder: Path) -> list[str]:
     return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
 
@@ -134,14 +142,17 @@ def test_no_rules_break_the_lab(client: TestClient, folder: Path, text: str, lin
     assert str(folder) not in answer.text
 
 
-def test_rules_without_an_interface_are_told_what_to_write(client: TestClient) -> None:
-    found = uploaded(client, WEB)
-    answer = client.post(f"api/{found['id']}/rules", content=b"security_groups: {web: {ingress: []}}")
+def test_rules_of_a_lesson_without_an_address_are_told_what_to_write(client: TestClient) -> None:
+    found = opened(client)
+    bare = b"""Resources:
+  Web: {Type: AWS::EC2::SecurityGroup, Properties: {GroupDescription: web}}
+  Eni: {Type: AWS::EC2::NetworkInterface, Properties: {SubnetId: subnet-1, GroupSet: [!Ref Web]}}
+"""
+    answer = client.post(f"api/{found['id']}/rules", content=bare)
     (problem,) = answer.json()["errors"]
     assert problem["text"] == (
         "no interface is known: write interfaces: {my-interface: {addresses: [ADDRESS], security_groups: [GROUP]}};"
-        " busiest of the first 56 packets: 10.0.1.10 (54, server), 198.51.100.7 (30, client), 203.0.113.9 (12, client),"
-        " 192.0.2.80 (10, server), 192.0.2.53 (2, sends and receives)"
+        " busiest of the first 5 packets: 10.0.1.10 (5, server), 198.51.100.7 (5, client)"
     )
 
 
@@ -216,7 +227,7 @@ def test_every_kind_of_sample_opens(client: TestClient, name: str) -> None:
 def test_a_capture_without_packets_opens(client: TestClient) -> None:
     found = uploaded(client, NOTHING)
     assert (found["scene"]["rows"], found["rows"]) == (0, [])
-    assert "The capture holds no IP packet" in found["rules"]
+    assert "# The interface is an example, as the capture holds no IP packet; change it freely.\n" in found["rules"]
 
 
 @pytest.mark.parametrize(
@@ -288,6 +299,58 @@ def test_a_capture_of_the_command_line_opens_with_its_rules(folder: Path) -> Non
         found = client.post("api/open", json={"capture": True}).json()
     assert (found["rules"], found["scene"]["title"]) == (rules.read_text(encoding="utf-8"), "web-http.pcap")
     assert files(folder) == [f"{found['id']}/rules.yaml"]
+
+
+def test_rules_of_the_command_line_without_an_interface_have_the_busiest_address(folder: Path, bare: Path) -> None:
+    with asking(folder, begun(str(sample("web-http")), str(bare), None, "en")) as client:
+        found = client.post("api/open", json={"capture": True}).json()
+        assert found["scene"]["interfaces"] == [{"id": "10.0.1.10", "addresses": ["10.0.1.10"], "groups": ["web"]}]
+        assert found["scene"]["notes"][0] == (
+            "the rules name no interface with an address: 10.0.1.10 is taken, the capture's busiest address (54"
+            " packets, server), with all groups; write interfaces: in the rules for another one, or begin with --eni"
+        )
+        assert found["rows"][3]["verdicts"] == [
+            ["ALLOW", "established", "web:ingress[0]"],
+            ["DENY", "no-egress-rule", ""],
+            ["DENY", "nacl-egress", "acl-10.0.1.10:egress[*]"],
+        ]
+        named = bare.read_text() + "interfaces: {eni-b: {addresses: [203.0.113.9], security_groups: [web]}}\n"
+        edited = client.post(f"api/{found['id']}/rules", content=named.encode()).json()
+    assert [eni["id"] for eni in edited["scene"]["interfaces"]] == ["eni-b"]
+    assert not any("is taken" in note for note in edited["scene"]["notes"][:1])
+
+
+def test_eni_says_which_addresses_are_interfaces(folder: Path, bare: Path) -> None:
+    capture, words = str(sample("web-http")), ("203.0.113.9", "10.0.1.10=web-http.pcap")
+    with asking(folder, begun(capture, str(bare), None, "en", words)) as client:
+        found = client.post("api/open", json={"capture": True}).json()
+    assert [eni["id"] for eni in found["scene"]["interfaces"]] == ["203.0.113.9", "10.0.1.10"]
+    assert not any("is taken, the capture" in note for note in found["scene"]["notes"])
+    assert {row["eni"] for row in found["rows"]} == {"10.0.1.10", ""}  # seen there, also what 203.0.113.9 sent
+
+
+def test_eni_without_rules_is_what_the_first_rules_name(folder: Path) -> None:
+    words = ("203.0.113.9", "2001:db8::1")
+    with asking(folder, begun(str(sample("web-http")), None, None, "en", words)) as client:
+        found = client.post("api/open", json={"capture": True}).json()
+    assert "# The addresses are those of --eni; change them freely.\n" in found["rules"]
+    assert found["rules"].endswith(
+        """
+interfaces:
+  my-interface-1: {addresses: [203.0.113.9], security_groups: [my-group]}
+  my-interface-2: {addresses: ["2001:db8::1"], security_groups: [my-group]}
+"""
+    )
+    assert [eni["id"] for eni in found["scene"]["interfaces"]] == ["my-interface-1", "my-interface-2"]
+
+
+def test_a_capture_without_packets_opens_under_rules_without_an_interface(folder: Path, bare: Path) -> None:
+    nothing = bare.with_name("nothing.pcap")
+    nothing.write_bytes(NOTHING)
+    with asking(folder, begun(str(nothing), str(bare), None, "en")) as client:
+        scene = client.post("api/open", json={"capture": True}).json()["scene"]
+    assert scene["rows"] == 0
+    assert "10.0.1.10 is taken, an example, as the capture holds no IP packet, with all groups" in scene["notes"][0]
 
 
 def test_without_a_network_acl_one_is_made_of_the_groups_and_told(client: TestClient) -> None:

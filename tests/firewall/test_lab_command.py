@@ -67,6 +67,9 @@ def test_the_help_says_what_it_listens_to(run: Run) -> None:
     [
         ((WEB, "--lesson", "1"), "a capture and --lesson do not go together: the page has both, begin with one"),
         (("--rules", WEB_RULES), "--rules goes with a capture: eniwall lab CAPTURE --rules FILE"),
+        (("--eni", "10.0.1.10"), "--eni goes with a capture: eniwall lab CAPTURE --eni ADDRESS"),
+        ((WEB, "--eni", "web"), "--eni web: not an address; the name of an interface goes with --rules FILE"),
+        ((WEB, "--rules", WEB_RULES, "--eni", "eni-x"), "of the rule file (it has: eni-web)"),
         (("-",), "-: the lab reads its capture again and again: give one file on this machine"),
         (("s3://bucket/key.pcap",), "s3://bucket/key.pcap: the lab reads its capture again and again"),
         (("no-such.pcap",), "no-such.pcap: no such file"),

@@ -380,8 +380,9 @@ def test_check_without_a_name_checks_those_that_come_with_eniwall(run: Run) -> N
 @pytest.mark.parametrize(
     ("name", "told"),
     [
-        ("return-trafic", "did you mean return-traffic?"),
-        ("99999", "known here: return-traffic"),
+        ("return-trafic", "name: did you mean return-traffic? eniwall lesson list shows them all\n"),
+        ("99999", "known here: return-traffic, "),
+        ("99999", f" and {len(lessons()) - 20} more; eniwall lesson list shows them all\n"),
         ("../courses/return-traffic", "no lesson"),
         ("", "no lesson ''"),
     ],

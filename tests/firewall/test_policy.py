@@ -324,8 +324,16 @@ def test_an_address_given_by_hand_is_in_the_subnet_that_holds_it() -> None:
 
 def test_readings_without_network_acls_say_that_they_leave_them_out() -> None:
     rules = estate([], [NetworkAclEntry("acl-1", "ingress", 100, "allow", ALL_PROTOCOLS, BLOCKS[0])])
-    said = {reading: Firewall(rules, ["eni-own"], reading=reading).assumptions for reading in ("path", "sg")}
-    assert said == {"path": (), "sg": ("network ACLs are left out of this reading",)}
+    readings = ("path", "sg", "stateless")
+    said = {reading: Firewall(rules, ["eni-own"], reading=reading).assumptions for reading in readings}
+    assert said == {
+        "path": (),
+        "sg": ("sg: network ACLs are left out",),
+        "stateless": (
+            "stateless: every packet meets the rules by itself, replies too",
+            "stateless: network ACLs are left out",
+        ),
+    }
 
 
 def test_blocks_of_one_family_say_nothing_of_the_other() -> None:
