@@ -5,6 +5,7 @@ names that the browser says it asks (Host, RFC 9110 section 7.2) and asks from (
 are compared, and the address of everything holds a token that no other page knows.
 """
 
+import asyncio
 import json
 import secrets
 from collections.abc import MutableMapping
@@ -23,6 +24,7 @@ HEADERS = {
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
 }
+ENDED = "the lab has ended"
 NO_TOKEN = "this address lacks the token; open the link that eniwall lab printed"  # noqa: S105  (a message)
 
 
@@ -42,11 +44,27 @@ class Guard:
         elif scope["type"] == "http":
             refusal = self._refusal(scope)
             if refusal is None:
-                await self._app(scope, receive, _with_headers(send))
+                await self._answer(scope, receive, _with_headers(send))
             else:
                 await _refuse(_with_headers(send), *refusal)
         else:
             await send({"type": "websocket.close", "code": 1008})
+
+    async def _answer(self, scope: "Scope", receive: "Receive", send: "Send") -> None:
+        """The application's answer; where the lab ends before there is one, that."""
+        started = False
+
+        async def sending(message: "Message") -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, sending)
+        except asyncio.CancelledError:  # the last that a server does to its requests
+            if started:
+                raise
+            await _refuse(send, 503, ENDED)
 
     def _refusal(self, scope: MutableMapping[str, Any]) -> tuple[int, str] | None:
         """Status and reason, or None for a request that may pass."""
