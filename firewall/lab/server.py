@@ -6,13 +6,11 @@ import secrets
 import signal
 import socket
 import sys
-import tempfile
 import threading
 import time
 import webbrowser
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from types import FrameType
 
 import uvicorn
@@ -20,6 +18,7 @@ import uvicorn
 from firewall.errors import UsageError
 from firewall.lab.app import Lab, make_app
 from firewall.lab.begin import Beginning
+from firewall.lab.folder import lab_folder
 from firewall.lab.guard import Guard
 from firewall.lab.workspace import Workspace
 
@@ -87,11 +86,11 @@ def serve(beginning: Beginning, port: int, told: Callable[[str], None], *, open_
     with (
         ended_by_signals(),
         bound_socket(port) as sock,
-        tempfile.TemporaryDirectory(prefix="eniwall-lab-") as folder,
+        lab_folder() as folder,
     ):
         token = secrets.token_urlsafe(16)
         port = sock.getsockname()[1]
-        workspace = Workspace(Path(folder))
+        workspace = Workspace(folder)
         url = f"http://{HERE}:{port}/{token}/"
         told(url)
         if open_page and has_desktop():
