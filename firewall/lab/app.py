@@ -117,7 +117,7 @@ class Lab:
 
     async def step(self, request: Request) -> Response:
         """One step with all that is told of it."""
-        return await self._worked(request, Session.detail, request.path_params["step"])
+        return await self._worked(request, Session.detail, _whole(request.path_params["step"], "a step"))
 
     async def rules(self, request: Request) -> Response:
         """Judge the packets again by other rules; 409 where newer ones come before that is done."""
@@ -152,7 +152,7 @@ class Lab:
             Route("/api/upload", self.upload, methods=["POST"]),
             Route("/api/{id}", self.session),
             Route("/api/{id}/rows", self.rows),
-            Route("/api/{id}/steps/{step:int}", self.step),
+            Route("/api/{id}/steps/{step}", self.step),
             Route("/api/{id}/rules", self.rules, methods=["POST"]),
             Route("/api/{id}/grade", self.grade, methods=["POST"]),
         ]
@@ -217,7 +217,10 @@ def _object(body: bytes) -> dict[str, Any]:
 
 
 def _number(request: Request, name: str, default: int) -> int:
-    text = request.query_params.get(name, str(default))
+    return _whole(request.query_params.get(name, str(default)), name)
+
+
+def _whole(text: str, name: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) < 10):
         raise HTTPException(400, f"{name} is a number from 0")
     return int(text)

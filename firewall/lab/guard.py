@@ -1,8 +1,8 @@
 """Who may ask: this machine's browser, with the token, from the lab's own page.
 
 A page of another site can make a browser ask 127.0.0.1, or point its own name there (DNS rebinding), so the
-names that the browser says it asks (Host, RFC 9110 section 7.2) and asks from (Origin, RFC 6454 section 7)
-are compared, and the address of everything holds a token that no other page knows.
+names that the browser says it asks (Host, RFC 9110 section 7.2) and asks from (Origin, RFC 6454 section 7;
+Sec-Fetch-Site) are compared, and the address of everything holds a token that no other page knows.
 """
 
 import asyncio
@@ -24,6 +24,9 @@ HEADERS = {
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
 }
+#: What a browser says of a request that another origin's page began (W3C Fetch Metadata, Sec-Fetch-Site).
+ELSEWHERE = (b"cross-site", b"same-site")
+ANOTHER = "another page asked; the lab answers its own alone"
 ENDED = "the lab has ended"
 NO_TOKEN = "this address lacks the token; open the link that eniwall lab printed"  # noqa: S105  (a message)
 
@@ -75,7 +78,9 @@ class Guard:
         if len(hosts) != 1 or hosts[0] not in self._hosts:
             return 421, f"the lab answers to {self._hosts[0]} alone"
         if any(value.decode("latin-1").lower() not in self._origins for value in headers.get(b"origin", [])):
-            return 403, "another page asked; the lab answers its own alone"
+            return 403, ANOTHER
+        if scope["method"] == "POST" and any(value in ELSEWHERE for value in headers.get(b"sec-fetch-site", [])):
+            return 403, ANOTHER
         given = scope["path"].lstrip("/").partition("/")[0].encode("utf-8", "replace")
         if not secrets.compare_digest(given, self._token):
             return 404, NO_TOKEN
