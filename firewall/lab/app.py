@@ -19,8 +19,10 @@ from firewall.lab import bounds
 from firewall.lab.begin import Beginning
 from firewall.lab.guard import Guard
 from firewall.lab.material import CaptureFile, Material
+from firewall.lab.session import Session
 from firewall.lab.texts import texts_object
-from firewall.lab.workspace import GoneError, Workspace
+from firewall.lab.turns import GoneError, SupersededError
+from firewall.lab.workspace import Workspace
 from firewall.labels import printable
 from firewall.steps import component
 from pcaps.errors import CaptureError
@@ -106,31 +108,36 @@ class Lab:
 
     async def session(self, request: Request) -> Response:
         """A session that is open already, for a page that is loaded again."""
-        session = self._workspace.session(request.path_params["id"])
-        return JSONResponse(await run_in_threadpool(session.now))
+        return await self._worked(request, Session.now)
 
     async def rows(self, request: Request) -> Response:
         """Some rows of the timeline."""
-        session = self._workspace.session(request.path_params["id"])
         start, count = _number(request, "start", 1), min(_number(request, "count", 200), bounds.MAX_ROWS)
-        return JSONResponse(await run_in_threadpool(session.rows, start, count))
+        return await self._worked(request, Session.rows, start, count)
 
     async def step(self, request: Request) -> Response:
         """One step with all that is told of it."""
-        session = self._workspace.session(request.path_params["id"])
-        return JSONResponse(await run_in_threadpool(session.detail, request.path_params["step"]))
+        return await self._worked(request, Session.detail, _whole(request.path_params["step"], "a step"))
 
     async def rules(self, request: Request) -> Response:
-        """Judge the packets again by other rules."""
-        session = self._workspace.session(request.path_params["id"])
+        """Judge the packets again by other rules; 409 where newer ones come before that is done."""
+        session = self._session(request)
         text = await _text(request)
-        return JSONResponse(await run_in_threadpool(session.judged, text))
+        async with session.turns.newest(request.is_disconnected) as pulse:
+            return JSONResponse(await run_in_threadpool(session.judged, pulse, text))
 
     async def grade(self, request: Request) -> Response:
         """Mark the rules by the lesson's task."""
-        session = self._workspace.session(request.path_params["id"])
-        text = await _text(request)
-        return JSONResponse(await run_in_threadpool(session.graded, text))
+        return await self._worked(request, Session.graded, await _text(request))
+
+    def _session(self, request: Request) -> Session:
+        return self._workspace.session(request.path_params["id"])
+
+    async def _worked(self, request: Request, work: Callable[..., Any], *given: Any) -> Response:
+        """What a session answers once it is this request's turn."""
+        session = self._session(request)
+        async with session.turns.one(request.is_disconnected) as pulse:
+            return JSONResponse(await run_in_threadpool(work, session, pulse, *given))
 
     @property
     def routes(self) -> list[Route]:
@@ -145,7 +152,7 @@ class Lab:
             Route("/api/upload", self.upload, methods=["POST"]),
             Route("/api/{id}", self.session),
             Route("/api/{id}/rows", self.rows),
-            Route("/api/{id}/steps/{step:int}", self.step),
+            Route("/api/{id}/steps/{step}", self.step),
             Route("/api/{id}/rules", self.rules, methods=["POST"]),
             Route("/api/{id}/grade", self.grade, methods=["POST"]),
         ]
@@ -153,8 +160,9 @@ class Lab:
 
 def make_app(lab: Lab, token: str, hosts: tuple[str, ...]) -> Guard:
     """The application; `hosts` are the names (`127.0.0.1:8000`) that it answers to."""
-    told = {HTTPException: _http, GoneError: _status(404), EniwallError: _status(422), CaptureError: _status(422)}
-    handlers: Any = {**told, ClientDisconnect: _status(400), OSError: _disk, Exception: _broken}
+    told = {HTTPException: _http, EniwallError: _status(422), CaptureError: _status(422)}
+    over = {GoneError: _status(404), SupersededError: _status(409)}
+    handlers: Any = {**told, **over, ClientDisconnect: _status(400), OSError: _disk, Exception: _broken}
     app = Starlette(routes=[Mount(f"/{token}", routes=lab.routes)], exception_handlers=handlers)
     return Guard(app, token, hosts)
 
@@ -209,7 +217,10 @@ def _object(body: bytes) -> dict[str, Any]:
 
 
 def _number(request: Request, name: str, default: int) -> int:
-    text = request.query_params.get(name, str(default))
+    return _whole(request.query_params.get(name, str(default)), name)
+
+
+def _whole(text: str, name: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) < 10):
         raise HTTPException(400, f"{name} is a number from 0")
     return int(text)

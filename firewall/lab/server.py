@@ -1,16 +1,16 @@
 """The lab as a process: a socket at 127.0.0.1, a temporary folder, and their end."""
 
+import logging
 import os
 import secrets
 import signal
 import socket
 import sys
-import tempfile
 import threading
+import time
 import webbrowser
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from types import FrameType
 
 import uvicorn
@@ -18,11 +18,13 @@ import uvicorn
 from firewall.errors import UsageError
 from firewall.lab.app import Lab, make_app
 from firewall.lab.begin import Beginning
+from firewall.lab.folder import lab_folder
 from firewall.lab.guard import Guard
 from firewall.lab.workspace import Workspace
 
 HERE = "127.0.0.1"
-PATIENCE = 2  # seconds that requests have to end once the lab does
+PATIENCE = 1  # seconds that requests have to end once the lab does
+LAST_PATIENCE = 0.2  # seconds that their threads have behind that
 
 
 def bound_socket(port: int) -> socket.socket:
@@ -84,19 +86,32 @@ def serve(beginning: Beginning, port: int, told: Callable[[str], None], *, open_
     with (
         ended_by_signals(),
         bound_socket(port) as sock,
-        tempfile.TemporaryDirectory(prefix="eniwall-lab-") as folder,
+        lab_folder() as folder,
     ):
         token = secrets.token_urlsafe(16)
         port = sock.getsockname()[1]
-        lab = Lab(Workspace(Path(folder)), beginning)
+        workspace = Workspace(folder)
         url = f"http://{HERE}:{port}/{token}/"
         told(url)
         if open_page and has_desktop():
             threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
-        _run(make_app(lab, token, host_names(port)), sock)
+        _run(make_app(Lab(workspace, beginning), token, host_names(port)), sock, workspace.end)
+    _leave_threads()
 
 
-def _run(app: Guard, sock: socket.socket) -> None:
+class _Server(uvicorn.Server):
+    """Tells the open sessions of its end, so that nothing is judged any more while it waits for its requests."""
+
+    def __init__(self, config: uvicorn.Config, ending: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._ending = ending
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._ending()
+        await super().shutdown(sockets)
+
+
+def _run(app: Guard, sock: socket.socket, ending: Callable[[], None]) -> None:
     config = uvicorn.Config(
         app,
         log_config=None,
@@ -107,4 +122,22 @@ def _run(app: Guard, sock: socket.socket) -> None:
         lifespan="off",
         timeout_graceful_shutdown=PATIENCE,
     )
-    uvicorn.Server(config).run(sockets=[sock])
+    logging.getLogger("uvicorn.error").addFilter(_is_trouble)
+    _Server(config, ending).run(sockets=[sock])
+
+
+def _is_trouble(record: logging.LogRecord) -> bool:
+    """False for uvicorn's word that it cancels requests as it ends: the guard answers them."""
+    return not str(record.msg).startswith("Cancel %s running task")
+
+
+def _leave_threads() -> None:
+    """End the process here where a thread still works: nobody waits for that, and Python would."""
+    deadline = time.monotonic() + LAST_PATIENCE
+    at_work = [each for each in threading.enumerate() if not (each.daemon or each is threading.main_thread())]
+    for thread in at_work:
+        thread.join(max(0.0, deadline - time.monotonic()))
+    if any(thread.is_alive() for thread in at_work):
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)

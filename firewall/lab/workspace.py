@@ -8,14 +8,10 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from firewall.errors import EniwallError
 from firewall.lab.bounds import MAX_SESSIONS, MAX_STEPS
 from firewall.lab.material import Material
 from firewall.lab.session import Session
-
-
-class GoneError(EniwallError):
-    """The session is not open (any more)."""
+from firewall.lab.turns import GoneError
 
 
 class Workspace:
@@ -29,6 +25,7 @@ class Workspace:
         self._most = most
         self._open: OrderedDict[str, Session] = OrderedDict()  # the one used last stands last
         self._lock = Lock()
+        self._ended = False
 
     def place(self) -> Path:
         """A new folder for a session; its name is the session's."""
@@ -40,7 +37,7 @@ class Workspace:
         """A session in a folder that `place` made: what Session.opened says. Where it fails the folder goes again."""
         try:
             session = Session(place, make())
-            told = session.opened()
+            told = session.opened(self._check)
         except BaseException:
             self.drop(place)
             raise
@@ -48,10 +45,22 @@ class Workspace:
             self._open[session.name] = session
             gone = []
             while len(self._open) > 1 and self._overfull:
-                gone.append(self._open.popitem(last=False)[0])
-        for name in gone:
-            self.drop(self._folder / name)
+                gone.append(self._open.popitem(last=False)[1])
+        for each in gone:
+            each.turns.end()
+            self.drop(self._folder / each.name)
         return told
+
+    def end(self) -> None:
+        """Open nothing more; what waits or works for a session, or opens one, ends with GoneError."""
+        self._ended = True
+        with self._lock:
+            for session in self._open.values():
+                session.turns.end()
+
+    def _check(self) -> None:
+        if self._ended:
+            raise GoneError
 
     @property
     def _overfull(self) -> bool:
@@ -61,7 +70,7 @@ class Workspace:
         """An open session. Raises GoneError."""
         with self._lock:
             if name not in self._open:
-                raise GoneError("this capture is not open any more: open it again")
+                raise GoneError
             self._open.move_to_end(name)
             return self._open[name]
 

@@ -1,6 +1,6 @@
 """Steps: a capture judged by several readings, and everything that can be shown of each of its verdict rows."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any, Self, TypeVar, cast
 
@@ -71,14 +71,15 @@ class Steps:
         notes: Sequence[str] = (),
         most: int = MOST_PACKETS,
         because: str = "stepping holds them in memory",
+        pulse: Callable[[], None] = lambda: None,
     ) -> Self:
         """Read a capture and judge it by each reading, the first of which is shown as the main one.
 
         `firewalls` are new ones over the same interfaces, by the name of their reading; `hosts` names addresses,
         `notes` stand before what was assumed. Raises UsageError for more than `most` packets (and says
-        `because`), or where no interface is known.
+        `because`), or where no interface is known; and what `pulse` raises, which is called every few packets.
         """
-        held = Held(capture, most, because)
+        held = Held(capture, most, because, pulse)
         return cls(
             {name: Track(firewall, held) for name, firewall in firewalls.items()}, held, title, hosts or {}, notes
         )

@@ -25,12 +25,15 @@ MOST_KEPT = 128 << 20  # bytes of tables in the kept firewalls of one reading; a
 class Held:
     """A capture's packets in memory, to be read several times; see pcaps.capture.Capture.
 
+    `pulse` is called before every batch, as it is read and as it is judged; what it raises ends the work.
     Raises UsageError where there are more than `most`, and says `because`.
     """
 
-    def __init__(self, capture: Capture, most: int, because: str) -> None:
+    def __init__(self, capture: Capture, most: int, because: str, pulse: Callable[[], None] = lambda: None) -> None:
+        self._pulse = pulse
         found, rows = [], 0
         for packets in capture.batches():
+            pulse()
             rows += packets.rows
             if rows > most:
                 raise UsageError(
@@ -51,6 +54,7 @@ class Held:
         """Batches of EVERY packets; `before` is called with the number of packets that were judged by then."""
         step = EVERY[engine()]
         for start in range(0, self.all.rows, step):
+            self._pulse()
             self.before(start)
             yield self.all.slice(start, min(start + step, self.all.rows))
 

@@ -90,6 +90,12 @@ def test_a_step_that_there_is_not(client: TestClient) -> None:
     assert (answer.status_code, answer.json()) == (422, {"error": "step 6: there are 5 steps"})
 
 
+@pytest.mark.parametrize("step", ["9" * 5000, "1234567890", "-1", "1.0", "%C2%B2", "one"])
+def test_a_step_that_is_no_number(client: TestClient, step: str) -> None:
+    answer = client.get(f"api/{opened(client)['id']}/steps/{step}")
+    assert (answer.status_code, answer.json()) == (400, {"error": "a step is a number from 0"})
+
+
 # --- rules ---------------------------------------------------------------------------------------------
 def test_changed_rules_change_verdicts_and_the_first_rules_bring_them_back(client: TestClient) -> None:
     found = opened(client)

@@ -3,6 +3,8 @@
 import signal
 import socket
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -10,9 +12,12 @@ import pytest
 from firewall.lab.server import bound_socket, has_desktop, host_names
 from pcaps.samples import sample
 from tests.firewall.lab import PATIENCE, running
+from tests.firewall.lesson_folders import lesson_folder
 from tests.firewall.test_cli import Run
 
 WEB, WEB_RULES = str(sample("web-http")), str(sample("web-http").with_suffix(".yaml"))
+
+LINE = '- {tcp: "customer:40000 > web:80", send: ">S <SA >A >PA <PA"}'  # of a new lesson
 
 
 @pytest.fixture
@@ -34,6 +39,28 @@ def test_the_lab_ends_by_a_signal_and_leaves_nothing(tmp_path: Path, ending: sig
     assert (lab.process.returncode, out) == (0, "")
     assert err == "eniwall: the lab is open at this address, on this machine alone; Ctrl-C ends it\n"
     assert list(tmp_path.iterdir()) == []
+
+
+SLOW = """- {scapy: 'IP(src="198.51.100.7", dst="10.0.1.10")/TCP(dport=(1, 9000))'}"""  # many seconds of scapy's work
+
+
+def test_work_that_takes_its_time_does_not_hold_the_end(tmp_path: Path) -> None:
+    folder = lesson_folder(tmp_path, (LINE, SLOW))
+    home = tmp_path / "home"
+    home.mkdir()
+    with running(home, "--lesson", str(folder)) as lab, ThreadPoolExecutor() as pool:
+        asked = (f"/{lab.token}/api/open", b'{"lesson": "my-lesson", "scene": 1}')
+        answers = [pool.submit(lab.ask, "POST", *asked) for _ in range(3)]
+        time.sleep(1)
+        assert not any(answer.done() for answer in answers)
+        asked_to_end = time.monotonic()
+        lab.process.send_signal(signal.SIGTERM)
+        _, err = lab.process.communicate(timeout=PATIENCE)
+        took = time.monotonic() - asked_to_end
+    assert [answer.result() for answer in answers] == [(503, b'{"error": "the lab has ended"}')] * 3
+    assert (lab.process.returncode, err.count("\n")) == (0, 1)
+    assert took < 5
+    assert list(home.iterdir()) == []
 
 
 def test_it_listens_to_this_machine_alone_and_keeps_its_token(tmp_path: Path) -> None:

@@ -42,6 +42,19 @@ def test_another_page_s_request_is_refused(client: TestClient, origin: str) -> N
     assert (answer.status_code, answer.json()) == (403, {"error": "another page asked; the lab answers its own alone"})
 
 
+@pytest.mark.parametrize("site", ["cross-site", "same-site"])
+def test_a_request_that_another_page_began_is_refused(client: TestClient, site: str) -> None:
+    answer = client.post("api/open", json={"lesson": "return-traffic"}, headers={"sec-fetch-site": site})
+    assert (answer.status_code, answer.json()) == (403, {"error": "another page asked; the lab answers its own alone"})
+
+
+@pytest.mark.parametrize("site", ["same-origin", "none"])
+def test_the_page_s_own_requests_and_a_followed_link_are_answered(client: TestClient, site: str) -> None:
+    asked = {"lesson": "return-traffic", "scene": 1}
+    assert client.post("api/open", json=asked, headers={"sec-fetch-site": site}).status_code == 200
+    assert client.get("", headers={"sec-fetch-site": "cross-site"}).status_code == 200  # a link in a mail
+
+
 def test_the_page_s_own_origin_is_answered(client: TestClient) -> None:
     asked = {"lesson": "return-traffic", "scene": 1}
     assert client.post("api/open", json=asked, headers={"origin": f"http://{HOST}"}).status_code == 200

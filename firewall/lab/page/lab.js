@@ -17,6 +17,7 @@ let stepper = null;
 let changed = [];
 let serial = 0; // of what was asked for last: older answers are dropped
 let typed = 0;
+let judging = null; // what aborts the request of rules that is under way
 let remembering = 0;
 let patience = 0;
 const drafts = new Map(); // a learner's rules for tasks, by lesson
@@ -38,8 +39,13 @@ async function judge(text) {
   judged.textContent = t("judging");
   if (place.task) drafts.set(place.lesson, text);
   remember();
-  const found = await asked(() => api.judge(from.id, text), () => open({ ...place, rules: text }));
-  if (found && mine === typed && from === session) show(found);
+  judging?.abort();
+  judging = new AbortController();
+  const { signal } = judging;
+  const found = await asked(() => api.judge(from.id, text, signal), () => open({ ...place, rules: text }));
+  if (mine !== typed || from !== session) return;
+  if (found) show(found);
+  else tell();
 }
 
 // What the lab said to a set of rules.
@@ -100,6 +106,7 @@ async function asked(ask, again = null) {
     return await ask();
   } catch (error) {
     if (!(error instanceof api.LabError)) throw error;
+    if (error.status === api.SUPERSEDED) return null;
     if (error.status === 404 && again && !place.open) await again();
     else message(error.told ?? t("gone"));
     return null;
@@ -239,7 +246,7 @@ function translate() {
 }
 
 function speak(language) {
-  lang = language in begun.texts ? language : "en";
+  lang = Object.hasOwn(begun.texts, language) ? language : "en";
   translate();
   if (!session) return;
   around();
@@ -285,9 +292,9 @@ function wantedBy(hash) {
   const number = (name) => (/^[1-9]\d{0,8}$/.test(parts.get(name) ?? "") ? Number(parts.get(name)) : 1);
   const rules = parts.has("rules") ? unpacked(parts.get("rules")) : null;
   const shared = { step: number("step"), rules };
-  if (parts.has("lang")) lang = parts.get("lang") in begun.texts ? parts.get("lang") : lang;
+  if (parts.has("lang")) lang = Object.hasOwn(begun.texts, parts.get("lang")) ? parts.get("lang") : lang;
   if (parts.has("lesson")) return { lesson: parts.get("lesson"), scene: number("scene"), task: parts.has("task"), ...shared };
-  if (parts.has("open")) return { open: parts.get("open"), ...shared };
+  if (/^[0-9a-f]{16}$/.test(parts.get("open") ?? "")) return { open: parts.get("open"), ...shared };
   if (parts.has("capture") || begun.capture) return { capture: true, ...shared };
   return begun.lesson ? { lesson: begun.lesson, scene: 1, task: false, ...shared } : null;
 }

@@ -2,7 +2,7 @@
 
 // `{name}` filled in; a number with commas.
 export function fill(text, values) {
-  return text.replace(/\{(\w+)\}/g, (whole, name) => (name in values ? worded(values[name]) : whole));
+  return text.replace(/\{(\w+)\}/g, (whole, name) => (Object.hasOwn(values, name) ? worded(values[name]) : whole));
 }
 
 export function worded(value) {
