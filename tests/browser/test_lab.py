@@ -249,6 +249,17 @@ def test_a_task_is_graded_until_all_is_right(page: "Page", lab: Lab) -> None:
     expect(page.locator("#rules-text")).to_have_value(re.compile("number: 100"))  # the learner's rules are kept
 
 
+def test_what_a_lesson_teaches_is_told_behind_its_questions_and_not_before(page: "Page", lab: Lab) -> None:
+    from playwright.sync_api import expect
+
+    show(page, lab)
+    teaches = load_lesson("return-traffic").teaches.en
+    expect(page.locator("#about")).to_have_text(re.compile("^Lesson 1Return trafficThe story"))
+    assert teaches not in page.locator("body").inner_text()
+    page.get_by_text("To take away").click()
+    assert page.locator("#takeaway p").all_inner_texts()[-1] == teaches
+
+
 # --- captures ----------------------------------------------------------------------------------------------------
 def test_a_capture_of_one_s_own_is_stepped_and_its_rules_edited(page: "Page", lab: Lab) -> None:
     from playwright.sync_api import expect

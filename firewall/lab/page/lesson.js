@@ -10,8 +10,7 @@ export function lessonHead(parent, lesson, place, { t, lang }) {
   parent.replaceChildren(
     element("div", {},
       element("p", { class: "quiet above" }, fill(t("lesson_number"), { number: lesson.number })),
-      element("h1", {}, lesson.title[lang]),
-      element("p", { class: "lead" }, lesson.teaches[lang])),
+      element("h1", {}, lesson.title[lang])),
     story,
   );
 }
@@ -31,10 +30,14 @@ export function captureHead(parent, title, { t }) {
   parent.replaceChildren(element("div", {}, element("h1", { class: "name" }, title), element("p", { class: "lead" }, t("capture_about"))));
 }
 
-// What follows the steps: what to take away, where it is written, and what was assumed.
+// What follows the steps: what to take away (what the lesson teaches too: said any earlier, it would answer the
+// questions), where it is written, and what was assumed.
 export function lessonFoot(parent, lesson, scene, notes, { t, lang }) {
   const parts = [];
-  if (scene) parts.push(element("details", {}, element("summary", {}, t("takeaway")), ...paragraphs(scene.takeaway[lang])));
+  if (scene) {
+    const taught = element("p", {}, element("strong", {}, lesson.teaches[lang]));
+    parts.push(element("details", { id: "takeaway" }, element("summary", {}, t("takeaway")), ...paragraphs(scene.takeaway[lang]), taught));
+  }
   if (lesson?.undocumented) {
     parts.push(element("details", {}, element("summary", {}, t("undocumented")), ...paragraphs(lesson.undocumented[lang])));
   }
