@@ -137,7 +137,7 @@ def test_a_learner_predicts_steps_edits_a_rule_and_switches_to_korean(page: "Pag
 
     rules(page)
     replaced(page, "type: SSH", "type: HTTP")
-    expect(page.locator("#rules-status")).to_have_text("5 verdicts changed")
+    expect(page.locator("#rules-status")).to_have_text("Verdicts changed at 5 steps")
     expect(page.locator(".st-changed")).to_have_count(5)
     assert chips(page) == ["DDA", "DDD", "DDA", "DDA", "DDD"]
     page.locator("#restore").click()
@@ -163,19 +163,117 @@ def test_nothing_of_the_answer_can_be_read_before_it_is_given(page: "Page", lab:
     assert page.locator(".st-verdict").count() == 0
 
 
+@pytest.mark.parametrize("large", [False, True])
+def test_packet_and_question_come_into_view_and_a_refused_step_says_why(page: "Page", lab: Lab, large: bool) -> None:
+    from playwright.sync_api import expect
+
+    page.set_viewport_size({"width": 1280, "height": 800})
+    show(page, lab)
+    assert page.locator("#story p").first.is_visible()
+    if large:
+        page.get_by_role("button", name="Large type").click()
+    expect(page.locator(".st-packet")).to_be_in_viewport()
+    forward(page)
+    expect(page.locator(".st-reveal")).to_be_in_viewport(ratio=1)
+    expect(page.locator(".st-verdicts h2")).to_be_in_viewport(ratio=1)
+    expect(page.locator(".st-packet")).to_be_in_viewport(ratio=0.3 if large else 1)
+    expect(page.locator("#story p").first).to_be_hidden()
+    page.evaluate("scrollTo(0, 0)")
+    expect(page.locator(".st-refused")).to_be_empty()
+    page.get_by_role("button", name="Forward").click(force=True)  # aria-disabled, and it answers
+    expect(page.locator(".st-refused")).to_have_text("Answer this step first.")
+    expect(page.locator(".st-refused")).to_be_in_viewport(ratio=1)
+    expect(page.locator(".st-reveal")).to_be_in_viewport(ratio=1)
+    expect(page.locator(".st-number")).to_have_value("2")
+    page.locator(".st-reveal").click()
+    expect(page.locator(".st-refused")).to_be_empty()
+
+
+@pytest.mark.parametrize("key", ["ArrowRight", "End", " "])
+def test_every_way_past_a_question_is_refused_with_the_same_words(page: "Page", lab: Lab, key: str) -> None:
+    from playwright.sync_api import expect
+
+    page.set_viewport_size({"width": 360, "height": 740})
+    show(page, lab)
+    forward(page)
+    expect(page.locator(".st-reveal")).to_be_visible()
+    page.locator("main").press(key)
+    expect(page.locator(".st-refused")).to_have_text("Answer this step first.")
+    expect(page.locator(".st-refused")).to_be_in_viewport(ratio=1)
+
+
+def test_editing_rules_ends_predicting_says_so_and_all_changes_can_be_reached(page: "Page", lab: Lab) -> None:
+    from playwright.sync_api import expect
+
+    show(page, lab)
+    forward(page)
+    expect(page.locator(".st-choice")).to_have_count(6)
+    rules(page)
+    replaced(page, "type: SSH", "type: HTTP")
+    expect(page.locator("#rules-status")).to_have_text("Verdicts changed at 5 steps")
+    expect(page.locator("#predict-stopped")).to_have_text(
+        "Predicting is off now: the questions hold for the first rules."
+    )
+    expect(page.get_by_role("button", name="Predict")).to_have_attribute("aria-pressed", "false")
+    expect(page.locator(".st-verdict")).to_have_count(3)
+    expect(page.locator(".st-changed")).to_have_count(5)
+    reached = []
+    for _ in range(5):
+        page.get_by_role("button", name="Next change").click()
+        reached.append(page.locator(".st-number").input_value())
+    assert sorted(reached) == ["1", "2", "3", "4", "5"]
+
+    page.get_by_role("button", name="Predict").click()  # what changed is part of what is predicted
+    expect(page.locator(".st-choice")).to_have_count(9)
+    expect(page.locator("#rules-status")).to_be_empty()
+    expect(page.locator(".moves button")).to_have_count(0)
+    page.locator("#restore").click()
+    expect(page.locator("#predict-stopped")).to_be_empty()
+    expect(page.get_by_role("button", name="Predict")).to_have_attribute("aria-pressed", "false")
+    page.get_by_role("button", name="Predict").click()
+    page.locator("main").press("End")
+    expect(page.locator(".st-choice")).to_have_count(6)  # the lesson's questions again
+    expect(page.locator(".st-number")).to_have_value("2")
+
+
+def tops(page: "Page", selector: str) -> list[float]:
+    found: list[float] = page.locator(selector).evaluate_all("all => all.map((each) => each.getBoundingClientRect().top)")
+    return found
+
+
+@pytest.mark.parametrize("width", [360, 1280, 1920])
+@pytest.mark.parametrize("link", [SCENE, "#lesson=return-traffic&scene=1&task=1&step=1"], ids=["scene", "task"])
+@pytest.mark.parametrize("with_rules", [False, True])
+def test_hosts_and_verdicts_stand_side_by_side_or_in_one_column(
+    page: "Page", lab: Lab, width: int, link: str, with_rules: bool
+) -> None:
+    page.set_viewport_size({"width": width, "height": 900})
+    show(page, lab, link)
+    choice = page.locator(f".side-choice [data-side={'rules' if with_rules else 'states'}]")
+    if choice.is_visible():
+        choice.click()
+    page.locator(".st-card").nth(2).wait_for()
+    middles = page.locator(".st-path > *").evaluate_all(
+        "all => all.map((each) => each.getBoundingClientRect()).map((box) => box.top + box.height / 2)"
+    )
+    wide = page.locator(".st-main").evaluate("each => each.clientWidth") > 544
+    assert len(set(tops(page, ".st-card"))) == (1 if wide else 3)
+    assert len({round(each) for each in middles}) == (1 if wide else 3)
+
+
 def test_a_link_restores_lesson_scene_step_language_and_rules(page: "Page", lab: Lab) -> None:
     from playwright.sync_api import expect
 
     show(page, lab, "#lesson=return-traffic&scene=2&step=3&lang=ko")
     rules(page)
     replaced(page, "type: SSH", "type: HTTP")
-    expect(page.locator("#rules-status")).to_have_text("판정 5건이 바뀌었습니다")
+    expect(page.locator("#rules-status")).to_have_text("5개 단계의 판정이 바뀌었습니다")
     link = link_of(page, lab)
     assert parse_qs(link[1:])["step"] == ["3"]
 
     show(page, lab, link)
     expect(page.locator(".st-number")).to_have_value("3")
-    expect(page.locator("#rules-status")).to_have_text("판정 5건이 바뀌었습니다")
+    expect(page.locator("#rules-status")).to_have_text("5개 단계의 판정이 바뀌었습니다")
     expect(page.locator(".tab[aria-current]")).to_have_text("2. 응답을 위한 항목이 있는 네트워크 ACL")
     assert "type: HTTP" in page.locator("#rules-text").input_value()
     assert chips(page)[0][0] == "D"
@@ -271,7 +369,7 @@ def test_a_capture_of_one_s_own_is_stepped_and_its_rules_edited(page: "Page", la
     expect(page.locator(".st-number")).to_have_attribute("max", "56")
     expect(page.locator("#rules-text")).to_have_value(re.compile("10\\.0\\.1\\.10"))
     replaced(page, "ingress: []", "ingress: [{type: HTTP, source: 0.0.0.0/0}]")
-    expect(page.locator("#rules-status")).to_contain_text(re.compile(r"^\d+ verdicts changed$"))
+    expect(page.locator("#rules-status")).to_contain_text(re.compile(r"^Verdicts changed at \d+ steps$"))
     link = link_of(page, lab)
     assert link.startswith("#open=")
 
