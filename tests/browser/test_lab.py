@@ -323,6 +323,28 @@ def test_mistakes_stand_at_their_lines_while_the_steps_stay(page: "Page", lab: L
     assert "protocol: tpc" in selected
 
 
+@pytest.mark.parametrize("width", [360, 1280])
+def test_a_mistake_is_seen_above_the_rules_and_no_line_of_them_is_cut(page: "Page", lab: Lab, width: int) -> None:
+    from playwright.sync_api import expect
+
+    page.set_viewport_size({"width": width, "height": 800})
+    show(page, lab)
+    rules(page)
+    long = "# " + "a word " * 40 + "x" * 200
+    page.locator("#rules-text").fill(long + "\nsecurity_groups: [\n" + "# an end\n" * 40)
+    expect(page.locator("#rules-problems .problem")).to_be_in_viewport(ratio=1)
+    expect(page.locator("#rules-status")).to_be_in_viewport(ratio=1)
+    area = page.locator("#rules-text")
+    sizes = area.evaluate("each => [each.scrollWidth - each.clientWidth, each.scrollHeight - each.clientHeight]")
+    assert sizes == [0, 0]  # all of it is drawn, and the box around it scrolls
+    heights = page.locator(".gutter div").evaluate_all("all => all.map((each) => each.offsetHeight)")
+    assert heights[0] > 3 * heights[1]
+    assert set(heights[1:]) == {heights[1]}
+    assert len(heights) == 43
+    area.press("Control+End")
+    assert page.locator(".editor").evaluate("each => each.scrollTop") > 100  # it follows the cursor
+
+
 def test_a_task_is_graded_until_all_is_right(page: "Page", lab: Lab) -> None:
     from playwright.sync_api import expect
 
