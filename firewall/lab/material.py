@@ -27,6 +27,7 @@ class Judges(NamedTuple):
 
     firewalls: Mapping[str, Firewall]
     notes: Sequence[str] = ()
+    made_acls: Sequence[str] = ()  # network ACLs made of the groups
 
 
 class Material(Protocol):
@@ -121,7 +122,7 @@ class CaptureFile:
         main = firewalls["sg"]
         plan = plan_acls(main.rule_set, main.interfaces)
         border = Firewall(plan.applied(main.rule_set), reading="nacl")
-        return Judges({**firewalls, "nacl": border}, plan.notes)
+        return Judges({**firewalls, "nacl": border}, plan.notes, tuple(plan.members))
 
     def capture(self, firewall: Firewall) -> "Capture":
         """Its packets, read as `firewall` needs them."""

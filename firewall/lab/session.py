@@ -96,7 +96,14 @@ class Session:
                 packets = next(iter(capture.batches()), None)
                 raise UsageError(NO_INTERFACE.format(busiest="" if packets is None else busiest_text(packets)))
             title, hosts = self._material.title, self._material.hosts
-            return Steps.of(capture, judges.firewalls, title=title, hosts=hosts, notes=judges.notes)
+            return Steps.of(
+                capture,
+                judges.firewalls,
+                title=title,
+                hosts=hosts,
+                notes=judges.notes,
+                made_acls=judges.made_acls,
+            )
 
     def rows(self, start: int, count: int) -> list[dict[str, Any]]:
         """See Steps.rows."""

@@ -237,7 +237,9 @@ def test_editing_rules_ends_predicting_says_so_and_all_changes_can_be_reached(pa
 
 
 def tops(page: "Page", selector: str) -> list[float]:
-    found: list[float] = page.locator(selector).evaluate_all("all => all.map((each) => each.getBoundingClientRect().top)")
+    found: list[float] = page.locator(selector).evaluate_all(
+        "all => all.map((each) => each.getBoundingClientRect().top)"
+    )
     return found
 
 
@@ -390,6 +392,10 @@ def test_a_capture_of_one_s_own_is_stepped_and_its_rules_edited(page: "Page", la
     expect(page.locator("h1")).to_have_text("web-http.pcap")
     expect(page.locator(".st-number")).to_have_attribute("max", "56")
     expect(page.locator("#rules-text")).to_have_value(re.compile("10\\.0\\.1\\.10"))
+    expect(page.locator(".st-number")).to_have_value("3")  # the first two are ARP
+    expect(page.locator(".st-card[data-reading=nacl] .st-about")).to_have_text(
+        "stateless; made of the groups' rules: acl-my-interface"
+    )
     replaced(page, "ingress: []", "ingress: [{type: HTTP, source: 0.0.0.0/0}]")
     expect(page.locator("#rules-status")).to_contain_text(re.compile(r"^Verdicts changed at \d+ steps$"))
     link = link_of(page, lab)
@@ -522,6 +528,17 @@ def test_the_keyboard_reaches_everything_and_leaves_the_editor(page: "Page", lab
     assert page.locator(".st-number").input_value() == "1"
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.id") != "rules-text"
+
+
+def test_a_host_has_one_name_and_neither_says_what_it_means(page: "Page", lab: Lab) -> None:
+    from playwright.sync_api import expect
+
+    show(page, lab, "#lesson=still-pings&scene=1&step=2")
+    expect(page.locator("#st-row-2 .st-ends")).to_have_text("web → laptop")
+    assert page.locator(".st-host strong").all_text_contents() == ["laptop", "web"]
+    page.locator("main").press("End")
+    expect(page.locator(".st-choice.neither").first).to_have_text("neither (EXEMPT or NOT_EVALUATED)")
+    expect(page.locator(".st-reveal")).to_have_text("Reveal")
 
 
 def test_a_new_line_begins_where_the_one_above_began(page: "Page", lab: Lab) -> None:

@@ -143,7 +143,7 @@ async function enter(wanted, told, found) {
   at("stepper").replaceChildren();
   changed = [];
   lesson = told;
-  place = { ...wanted, step: wanted.step ?? 1 };
+  place = { ...wanted, step: wanted.step ?? (lesson ? 1 : (found.scene?.first ?? 1)) };
   session = { id: found.id, title: found.title, first: found.first, told: found, notes: [], questions: [], stopped: false, asked: await questions(found) };
   const rules = wanted.rules ?? (wanted.task ? drafts.get(wanted.lesson) : null) ?? found.rules;
   editor.set(found.rules);
@@ -290,7 +290,7 @@ function wantedBy(hash) {
   const parts = new URLSearchParams(hash.slice(1));
   const number = (name) => (/^[1-9]\d{0,8}$/.test(parts.get(name) ?? "") ? Number(parts.get(name)) : 1);
   const rules = parts.has("rules") ? unpacked(parts.get("rules")) : null;
-  const shared = { step: number("step"), rules };
+  const shared = { step: parts.has("step") ? number("step") : null, rules };
   if (parts.has("lang")) lang = parts.get("lang") in begun.texts ? parts.get("lang") : lang;
   if (parts.has("lesson")) return { lesson: parts.get("lesson"), scene: number("scene"), task: parts.has("task"), ...shared };
   if (parts.has("open")) return { open: parts.get("open"), ...shared };

@@ -1,7 +1,7 @@
 // mountStepper(element, source, options): steps of a judged capture, one at a time.
 //
 //   source   {scene, rows(start, count) -> Promise of rows, detail(n) -> Promise}: the objects of firewall.steps.Steps
-//   options  {lang, predict: bool, step: n, onStep(n), onPredict(on), questions: [{n, reading, ask, why}], texts}; texts are
+//   options  {lang, predict: bool, step: n (else the first IP packet), onStep(n), onPredict(on), questions: [{n, reading, ask, why}], texts}; texts are
 //            the scene's own, `questions` may be filled and emptied on the way
 //   gives    {go(n), refresh(source, changedSteps), setLang(lang), destroy(), step, predicting}
 //
@@ -291,7 +291,7 @@ export function mountStepper(root, firstSource, options = {}) {
   build();
   document.addEventListener("keydown", keys);
   window.addEventListener("resize", resize);
-  asking = current = count() ? Math.min(Math.max(Math.trunc(options.step) || 1, 1), count()) : 0; // the page stays at its top
+  asking = current = count() ? Math.min(Math.max(Math.trunc(options.step ?? source.scene.first) || 1, 1), count()) : 0; // the page stays at its top
   if (options.predict) setPredict(true);
   else show();
   return {
