@@ -33,6 +33,7 @@ class Judges(NamedTuple):
 
     firewalls: Mapping[str, Firewall]
     notes: Sequence[str] = ()
+    made_acls: Sequence[str] = ()  # network ACLs made of the groups
 
 
 class Material(Protocol):
@@ -133,7 +134,8 @@ class CaptureFile:
         stateless = Firewall.from_file(str(rules), enis=enis, reading="stateless")
         plan = plan_acls(main.rule_set, main.interfaces)
         border = Firewall(plan.applied(main.rule_set), enis, reading="nacl")
-        return Judges({"sg": main, "stateless": stateless, "nacl": border}, [*notes, *plan.notes])
+        firewalls = {"sg": main, "stateless": stateless, "nacl": border}
+        return Judges(firewalls, [*notes, *plan.notes], tuple(plan.members))
 
     def capture(self, firewall: Firewall) -> "Capture":
         """Its packets, read as `firewall` needs them."""

@@ -100,7 +100,15 @@ class Session:
                 packets = next(iter(capture.batches()), None)
                 raise UsageError(NO_INTERFACE.format(busiest="" if packets is None else busiest_text(packets)))
             title, hosts = self._material.title, self._material.hosts
-            return Steps.of(capture, judges.firewalls, title=title, hosts=hosts, notes=judges.notes, pulse=pulse)
+            return Steps.of(
+                capture,
+                judges.firewalls,
+                title=title,
+                hosts=hosts,
+                notes=judges.notes,
+                made_acls=judges.made_acls,
+                pulse=pulse,
+            )
 
     def rows(self, _: Pulse, start: int, count: int) -> list[dict[str, Any]]:
         """See Steps.rows."""

@@ -21,4 +21,12 @@ def run_steps(inputs: Inputs, most: int, because: str) -> Steps:
         if str(address) != eni.interface_id
     }
     with inputs.capture(main) as capture:
-        return Steps.of(capture, firewalls, hosts=hosts, notes=plan.notes, most=most, because=because)
+        return Steps.of(
+            capture,
+            firewalls,
+            hosts=hosts,
+            notes=plan.notes,
+            made_acls=tuple(plan.members),
+            most=most,
+            because=because,
+        )

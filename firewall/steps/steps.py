@@ -25,7 +25,7 @@ from firewall.steps.table import between, table_at
 from firewall.steps.texts import texts
 from firewall.steps.track import Held, Met, Track
 from firewall.steps.whys import why
-from firewall.verdict import REASONS
+from firewall.verdict import NOT_IP, REASONS, UNSUPPORTED_LINK
 from pcaps.capture import Capture
 from pcaps.wire import TCP
 
@@ -44,7 +44,13 @@ class Steps:
     """
 
     def __init__(
-        self, tracks: Mapping[str, Track], held: Held, title: str, hosts: Mapping[str, str], notes: Sequence[str]
+        self,
+        tracks: Mapping[str, Track],
+        held: Held,
+        title: str,
+        hosts: Mapping[str, str],
+        notes: Sequence[str],
+        made_acls: Sequence[str],
     ) -> None:
         self._tracks = dict(tracks)
         self.readings = tuple(tracks)
@@ -54,6 +60,7 @@ class Steps:
         self._title = title or ", ".join(self._track.labels.short_captures.values())
         self._hosts = dict(hosts)
         self._told = tuple(notes)
+        self._made_acls = tuple(made_acls)
         packets = self._track.verdicts.packet
         if any(not np.array_equal(track.verdicts.packet, packets) for track in tracks.values()):
             raise ValueError("the readings do not have the same rows")
@@ -69,6 +76,7 @@ class Steps:
         title: str = "",
         hosts: Mapping[str, str] | None = None,
         notes: Sequence[str] = (),
+        made_acls: Sequence[str] = (),
         most: int = MOST_PACKETS,
         because: str = "stepping holds them in memory",
         pulse: Callable[[], None] = lambda: None,
@@ -76,13 +84,13 @@ class Steps:
         """Read a capture and judge it by each reading, the first of which is shown as the main one.
 
         `firewalls` are new ones over the same interfaces, by the name of their reading; `hosts` names addresses,
-        `notes` stand before what was assumed. Raises UsageError for more than `most` packets (and says
-        `because`), or where no interface is known; and what `pulse` raises, which is called every few packets.
+        `notes` stand before what was assumed, `made_acls` are the network ACLs that were made of the groups. Raises
+        UsageError for more than `most` packets (and says `because`), or where no interface is known; and what `pulse`
+        raises, which is called every few packets.
         """
         held = Held(capture, most, because, pulse)
-        return cls(
-            {name: Track(firewall, held) for name, firewall in firewalls.items()}, held, title, hosts or {}, notes
-        )
+        tracks = {name: Track(firewall, held) for name, firewall in firewalls.items()}
+        return cls(tracks, held, title, hosts or {}, notes, made_acls)
 
     @property
     def count(self) -> int:
@@ -98,9 +106,10 @@ class Steps:
     def scene(self) -> dict[str, Any]:
         """What is true of all steps.
 
-        `format`, `title`, `readings` and the `main` one, how many `packets` and `rows` (steps), `start` (UTC, None for
-        crafted packets), `interfaces` (`id`, `addresses`, `groups`), `hosts` (name by address), `profile`, `notes`
-        (assumptions and warnings), `diagram` (SVG by language) and `texts` (by language and key).
+        `format`, `title`, `readings` and the `main` one, how many `packets` and `rows` (steps), `first`, the first step
+        that is an IP packet, `start` (UTC, None for crafted packets), `interfaces` (`id`, `addresses`, `groups`),
+        `hosts` (name by address), `profile`, `notes` (assumptions and warnings), `made_acls`, the network ACLs that
+        were made of the groups, `diagram` (SVG by language) and `texts` (by language and key).
         """
         firewall = self._track.firewall
         return _shown(
@@ -111,6 +120,7 @@ class Steps:
                 "main": self.main,
                 "packets": self._held.all.rows,
                 "rows": self.count,
+                "first": self._first_ip,
                 "start": self._start,
                 "interfaces": [
                     {
@@ -123,6 +133,7 @@ class Steps:
                 "hosts": self._hosts,
                 "profile": firewall.profile,
                 "notes": self._notes,
+                "made_acls": list(self._made_acls),
             }
         ) | {"diagram": diagrams(firewall.settings), "texts": texts()}
 
@@ -192,6 +203,12 @@ class Steps:
     def _first_time(self) -> int:
         times = self._track.packets.time
         return int(times[0]) if len(times) else 0
+
+    @property
+    def _first_ip(self) -> int:
+        """The first step that is an IP packet; 1 where there is none."""
+        places = np.flatnonzero(~np.isin(self._track.verdicts.reason, (NOT_IP, UNSUPPORTED_LINK)))
+        return int(places[0]) + 1 if len(places) else 1
 
     @property
     def _start(self) -> str | None:

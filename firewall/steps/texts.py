@@ -69,6 +69,9 @@ TEXTS = {
     "about_sg": Text("stateful: keeps a connection table", "상태 저장: 연결 추적 테이블 사용"),
     "about_stateless": Text("the same rules, packet by packet", "같은 규칙을 패킷마다 따로 적용"),
     "about_nacl": Text("stateless, numbered entries", "상태 비저장, 번호가 매겨진 항목"),
+    "about_nacl_made": Text(
+        "stateless; made of the groups' rules: {acls}", "상태 비저장, 보안 그룹의 규칙으로 만든 ACL: {acls}"
+    ),
     "about_path": Text("security groups and network ACLs", "보안 그룹과 네트워크 ACL"),
     "short_sg": Text("SG", "SG"),
     "short_stateless": Text("no table", "테이블 없음"),
@@ -113,13 +116,14 @@ TEXTS = {
     ),
     # --- why
     "explanation": Text("Why, phase by phase", "단계별 판정 근거"),
+    "explanation_english": Text("The phases are explained in English.", "단계별 설명은 영어로 표시됩니다."),
     "explain_reading": Text("Explain the verdict of", "판정 근거를 볼 방식"),
     # --- predict
     "question": Text("What will each of them say?", "각 방식의 판정을 예측하십시오."),
     "question_one": Text("What will it say?", "판정을 예측하십시오."),
     "neither": Text("neither", "둘 다 아님"),
+    "neither_means": Text("EXEMPT or NOT_EVALUATED", "EXEMPT 또는 NOT_EVALUATED"),
     "reveal": Text("Reveal", "정답 보기"),
-    "reveal_unanswered": Text("Show me", "바로 보기"),
     "score": Text("{right} of {asked} right", "{asked}개 중 {right}개 정답"),
     "no_score": Text("nothing answered yet", "아직 답하지 않음"),
     "was_right": Text("You said {said}: right.", "예측: {said}, 정답입니다."),

@@ -14,7 +14,10 @@ def opened(page: "Page", path: Path, hash_: str = "") -> list[str]:
     page.on("console", lambda message: told.append(message.text))
     page.on("pageerror", lambda error: told.append(str(error)))
     page.goto(path.as_uri() + hash_)
-    shows(page, int(hash_.removeprefix("#step=") or 1))
+    if hash_:
+        shows(page, int(hash_.removeprefix("#step=")))
+    else:
+        page.locator(".st-row.current").wait_for()
     return told
 
 

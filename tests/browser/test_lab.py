@@ -137,7 +137,7 @@ def test_a_learner_predicts_steps_edits_a_rule_and_switches_to_korean(page: "Pag
 
     rules(page)
     replaced(page, "type: SSH", "type: HTTP")
-    expect(page.locator("#rules-status")).to_have_text("5 verdicts changed")
+    expect(page.locator("#rules-status")).to_have_text("Verdicts changed at 5 steps")
     expect(page.locator(".st-changed")).to_have_count(5)
     assert chips(page) == ["DDA", "DDD", "DDA", "DDA", "DDD"]
     page.locator("#restore").click()
@@ -163,19 +163,119 @@ def test_nothing_of_the_answer_can_be_read_before_it_is_given(page: "Page", lab:
     assert page.locator(".st-verdict").count() == 0
 
 
+@pytest.mark.parametrize("large", [False, True])
+def test_packet_and_question_come_into_view_and_a_refused_step_says_why(page: "Page", lab: Lab, large: bool) -> None:
+    from playwright.sync_api import expect
+
+    page.set_viewport_size({"width": 1280, "height": 800})
+    show(page, lab)
+    assert page.locator("#story p").first.is_visible()
+    if large:
+        page.get_by_role("button", name="Large type").click()
+    expect(page.locator(".st-packet")).to_be_in_viewport()
+    forward(page)
+    expect(page.locator(".st-reveal")).to_be_in_viewport(ratio=1)
+    expect(page.locator(".st-verdicts h2")).to_be_in_viewport(ratio=1)
+    expect(page.locator(".st-packet")).to_be_in_viewport(ratio=0.3 if large else 1)
+    expect(page.locator("#story p").first).to_be_hidden()
+    page.evaluate("scrollTo(0, 0)")
+    expect(page.locator(".st-refused")).to_be_empty()
+    page.get_by_role("button", name="Forward").click(force=True)  # aria-disabled, and it answers
+    expect(page.locator(".st-refused")).to_have_text("Answer this step first.")
+    expect(page.locator(".st-refused")).to_be_in_viewport(ratio=1)
+    expect(page.locator(".st-reveal")).to_be_in_viewport(ratio=1)
+    expect(page.locator(".st-number")).to_have_value("2")
+    page.locator(".st-reveal").click()
+    expect(page.locator(".st-refused")).to_be_empty()
+
+
+@pytest.mark.parametrize("key", ["ArrowRight", "End", " "])
+def test_every_way_past_a_question_is_refused_with_the_same_words(page: "Page", lab: Lab, key: str) -> None:
+    from playwright.sync_api import expect
+
+    page.set_viewport_size({"width": 360, "height": 740})
+    show(page, lab)
+    forward(page)
+    expect(page.locator(".st-reveal")).to_be_visible()
+    page.locator("main").press(key)
+    expect(page.locator(".st-refused")).to_have_text("Answer this step first.")
+    expect(page.locator(".st-refused")).to_be_in_viewport(ratio=1)
+
+
+def test_editing_rules_ends_predicting_says_so_and_all_changes_can_be_reached(page: "Page", lab: Lab) -> None:
+    from playwright.sync_api import expect
+
+    show(page, lab)
+    forward(page)
+    expect(page.locator(".st-choice")).to_have_count(6)
+    rules(page)
+    replaced(page, "type: SSH", "type: HTTP")
+    expect(page.locator("#rules-status")).to_have_text("Verdicts changed at 5 steps")
+    expect(page.locator("#predict-stopped")).to_have_text(
+        "Predicting is off now: the questions hold for the first rules."
+    )
+    expect(page.get_by_role("button", name="Predict")).to_have_attribute("aria-pressed", "false")
+    expect(page.locator(".st-verdict")).to_have_count(3)
+    expect(page.locator(".st-changed")).to_have_count(5)
+    reached = []
+    for _ in range(5):
+        page.get_by_role("button", name="Next change").click()
+        reached.append(page.locator(".st-number").input_value())
+    assert sorted(reached) == ["1", "2", "3", "4", "5"]
+
+    page.get_by_role("button", name="Predict").click()  # what changed is part of what is predicted
+    expect(page.locator(".st-choice")).to_have_count(9)
+    expect(page.locator("#rules-status")).to_be_empty()
+    expect(page.locator(".moves button")).to_have_count(0)
+    page.locator("#restore").click()
+    expect(page.locator("#predict-stopped")).to_be_empty()
+    expect(page.get_by_role("button", name="Predict")).to_have_attribute("aria-pressed", "false")
+    page.get_by_role("button", name="Predict").click()
+    page.locator("main").press("End")
+    expect(page.locator(".st-choice")).to_have_count(6)  # the lesson's questions again
+    expect(page.locator(".st-number")).to_have_value("2")
+
+
+def tops(page: "Page", selector: str) -> list[float]:
+    found: list[float] = page.locator(selector).evaluate_all(
+        "all => all.map((each) => each.getBoundingClientRect().top)"
+    )
+    return found
+
+
+@pytest.mark.parametrize("width", [360, 1280, 1920])
+@pytest.mark.parametrize("link", [SCENE, "#lesson=return-traffic&scene=1&task=1&step=1"], ids=["scene", "task"])
+@pytest.mark.parametrize("with_rules", [False, True])
+def test_hosts_and_verdicts_stand_side_by_side_or_in_one_column(
+    page: "Page", lab: Lab, width: int, link: str, with_rules: bool
+) -> None:
+    page.set_viewport_size({"width": width, "height": 900})
+    show(page, lab, link)
+    choice = page.locator(f".side-choice [data-side={'rules' if with_rules else 'states'}]")
+    if choice.is_visible():
+        choice.click()
+    page.locator(".st-card").nth(2).wait_for()
+    middles = page.locator(".st-path > *").evaluate_all(
+        "all => all.map((each) => each.getBoundingClientRect()).map((box) => box.top + box.height / 2)"
+    )
+    wide = page.locator(".st-main").evaluate("each => each.clientWidth") > 544
+    assert len(set(tops(page, ".st-card"))) == (1 if wide else 3)
+    assert len({round(each) for each in middles}) == (1 if wide else 3)
+
+
 def test_a_link_restores_lesson_scene_step_language_and_rules(page: "Page", lab: Lab) -> None:
     from playwright.sync_api import expect
 
     show(page, lab, "#lesson=return-traffic&scene=2&step=3&lang=ko")
     rules(page)
     replaced(page, "type: SSH", "type: HTTP")
-    expect(page.locator("#rules-status")).to_have_text("판정 5건이 바뀌었습니다")
+    expect(page.locator("#rules-status")).to_have_text("5개 단계의 판정이 바뀌었습니다")
     link = link_of(page, lab)
     assert parse_qs(link[1:])["step"] == ["3"]
 
     show(page, lab, link)
     expect(page.locator(".st-number")).to_have_value("3")
-    expect(page.locator("#rules-status")).to_have_text("판정 5건이 바뀌었습니다")
+    expect(page.locator("#rules-status")).to_have_text("5개 단계의 판정이 바뀌었습니다")
     expect(page.locator(".tab[aria-current]")).to_have_text("2. 응답을 위한 항목이 있는 네트워크 ACL")
     assert "type: HTTP" in page.locator("#rules-text").input_value()
     assert chips(page)[0][0] == "D"
@@ -225,6 +325,28 @@ def test_mistakes_stand_at_their_lines_while_the_steps_stay(page: "Page", lab: L
     assert "protocol: tpc" in selected
 
 
+@pytest.mark.parametrize("width", [360, 1280])
+def test_a_mistake_is_seen_above_the_rules_and_no_line_of_them_is_cut(page: "Page", lab: Lab, width: int) -> None:
+    from playwright.sync_api import expect
+
+    page.set_viewport_size({"width": width, "height": 800})
+    show(page, lab)
+    rules(page)
+    long = "# " + "a word " * 40 + "x" * 200
+    page.locator("#rules-text").fill(long + "\nsecurity_groups: [\n" + "# an end\n" * 40)
+    expect(page.locator("#rules-problems .problem")).to_be_in_viewport(ratio=1)
+    expect(page.locator("#rules-status")).to_be_in_viewport(ratio=1)
+    area = page.locator("#rules-text")
+    sizes = area.evaluate("each => [each.scrollWidth - each.clientWidth, each.scrollHeight - each.clientHeight]")
+    assert sizes == [0, 0]  # all of it is drawn, and the box around it scrolls
+    heights = page.locator(".gutter div").evaluate_all("all => all.map((each) => each.offsetHeight)")
+    assert heights[0] > 3 * heights[1]
+    assert set(heights[1:]) == {heights[1]}
+    assert len(heights) == 43
+    area.press("Control+End")
+    assert page.locator(".editor").evaluate("each => each.scrollTop") > 100  # it follows the cursor
+
+
 def test_a_task_is_graded_until_all_is_right(page: "Page", lab: Lab) -> None:
     from playwright.sync_api import expect
 
@@ -240,13 +362,25 @@ def test_a_task_is_graded_until_all_is_right(page: "Page", lab: Lab) -> None:
     expect(page.locator("#task .mark").first).to_contain_text("Hint: the network ACL has no egress entry")
     page.locator("#rules-text").fill((COURSES / "return-traffic" / "with-answers.yaml").read_text(encoding="utf-8"))
     page.get_by_role("button", name="Grade my rules").click()
-    expect(page.locator("#task .score")).to_have_text(f"All {marked.total} points: everything fares as wanted. Well done.")
+    well_done = f"All {marked.total} points: everything fares as wanted. Well done."
+    expect(page.locator("#task .score")).to_have_text(well_done)
     page.locator("#menu").click()
     expect(page.locator("#lessons .entry[aria-current]")).to_contain_text("done")
     page.locator(".tab").first.click()
     expect(page.locator("#task")).to_be_hidden()
     page.get_by_role("button", name="Task", exact=True).click()
     expect(page.locator("#rules-text")).to_have_value(re.compile("number: 100"))  # the learner's rules are kept
+
+
+def test_what_a_lesson_teaches_is_told_behind_its_questions_and_not_before(page: "Page", lab: Lab) -> None:
+    from playwright.sync_api import expect
+
+    show(page, lab)
+    teaches = load_lesson("return-traffic").teaches.en
+    expect(page.locator("#about")).to_have_text(re.compile("^Lesson 1Return trafficThe story"))
+    assert teaches not in page.locator("body").inner_text()
+    page.get_by_text("To take away").click()
+    assert page.locator("#takeaway p").all_inner_texts()[-1] == teaches
 
 
 # --- captures ----------------------------------------------------------------------------------------------------
@@ -259,8 +393,12 @@ def test_a_capture_of_one_s_own_is_stepped_and_its_rules_edited(page: "Page", la
     expect(page.locator("h1")).to_have_text("web-http.pcap")
     expect(page.locator(".st-number")).to_have_attribute("max", "56")
     expect(page.locator("#rules-text")).to_have_value(re.compile("10\\.0\\.1\\.10"))
+    expect(page.locator(".st-number")).to_have_value("3")  # the first two are ARP
+    expect(page.locator(".st-card[data-reading=nacl] .st-about")).to_have_text(
+        "stateless; made of the groups' rules: acl-my-interface"
+    )
     replaced(page, "ingress: []", "ingress: [{type: HTTP, source: 0.0.0.0/0}]")
-    expect(page.locator("#rules-status")).to_contain_text(re.compile(r"^\d+ verdicts changed$"))
+    expect(page.locator("#rules-status")).to_contain_text(re.compile(r"^Verdicts changed at \d+ steps$"))
     link = link_of(page, lab)
     assert link.startswith("#open=")
 
@@ -391,6 +529,17 @@ def test_the_keyboard_reaches_everything_and_leaves_the_editor(page: "Page", lab
     assert page.locator(".st-number").input_value() == "1"
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.id") != "rules-text"
+
+
+def test_a_host_has_one_name_and_neither_says_what_it_means(page: "Page", lab: Lab) -> None:
+    from playwright.sync_api import expect
+
+    show(page, lab, "#lesson=still-pings&scene=1&step=2")
+    expect(page.locator("#st-row-2 .st-ends")).to_have_text("web → laptop")
+    assert page.locator(".st-host strong").all_text_contents() == ["laptop", "web"]
+    page.locator("main").press("End")
+    expect(page.locator(".st-choice.neither").first).to_have_text("neither (EXEMPT or NOT_EVALUATED)")
+    expect(page.locator(".st-reveal")).to_have_text("Reveal")
 
 
 def test_a_new_line_begins_where_the_one_above_began(page: "Page", lab: Lab) -> None:

@@ -88,7 +88,7 @@ def test_what_is_typed_into_a_field_is_no_key(page: "Page", web: Path) -> None:
     page.keyboard.press("p")
     page.keyboard.press("End")
     assert page.get_by_role("button", name="Predict").get_attribute("aria-pressed") == "false"
-    shows(page, 1)
+    shows(page, 3)
 
 
 def test_play_goes_on_by_itself_until_it_is_paused(page: "Page", web: Path) -> None:
@@ -116,6 +116,33 @@ def test_the_help_lists_the_keys(page: "Page", web: Path) -> None:
     assert page.locator(".st-help kbd").all_text_contents()[:2] == ["→", "j"]
     page.keyboard.press("Escape")
     assert not page.locator(".st-help").is_visible()
+
+
+def test_a_page_begins_at_the_first_ip_packet_unless_its_link_says_otherwise(page: "Page", web: Path) -> None:
+    opened(page, web)
+    shows(page, 3)  # the first two are ARP
+    page.keyboard.press("Home")
+    shows(page, 1)
+    page.goto("about:blank")
+    opened(page, web, "#step=2")
+
+
+@pytest.mark.parametrize("width", [360, 768, 1280, 1920])
+def test_no_port_is_cut_and_no_verdict_breaks(page: "Page", tmp_path: Path, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 900})
+    six = 'Ether()/IPv6(src="2001:db8:1111:2222:3333:4444:5555:6666", dst="2001:db8::10")/TCP(sport=40000, dport=443)'
+    rules = RULES.replace("[10.0.1.10]", '[10.0.1.10, "2001:db8::10"]')
+    path = tmp_path / "page.html"
+    steps = crafted_steps(tmp_path, (six, "Ether()/ARP()", tcp("S", port=65000)), rules=rules)
+    path.write_text(steps_page(steps, "0"), encoding="utf-8")
+    opened(page, path, "#step=2")
+    ends = page.locator("#st-row-1 .st-ends")
+    assert ends.text_content() == "[2001:db8:1111:2222:3333:4444:5555:6666]:40000 → :443"
+    right = "each => each.getBoundingClientRect().right"
+    assert ends.locator("> :last-child").evaluate(right) <= ends.evaluate(right)
+    assert page.locator(".st-verdict.NOT_EVALUATED").count() == 3
+    card = "all => all.map((each) => [each.offsetHeight < 40, each.scrollWidth <= each.clientWidth])"
+    assert page.locator(".st-verdict").evaluate_all(card) == [[True, True]] * 3
 
 
 # --- one step ---------------------------------------------------------------------------------------------------
@@ -179,7 +206,7 @@ def test_a_prediction_comes_before_the_answer_and_is_scored(page: "Page", web: P
     page.keyboard.press("ArrowRight")
     shows(page, 5)
     assert chips(page, 5) == ["?"] * 3
-    page.get_by_role("button", name="Show me").click()
+    page.get_by_role("button", name="Reveal").click()
     page.locator(".st-verdict").first.wait_for()
     assert text(page, ".st-score") == "1 of 2 right"  # nothing was said, nothing is counted
     page.keyboard.press("p")
@@ -294,6 +321,7 @@ def test_the_page_speaks_korean_and_changes_its_language(page: "Page", tmp_path:
         "이미 추적 중인 연결에 속함(연결을 허용한 규칙: web:ingress[0])."
     )
     assert text(page, ".st-state-text") == "플로우 1: SYN_SENT → SYN_RECV"
+    assert text(page, ".st-why .st-quiet") == "단계별 설명은 영어로 표시됩니다."
     korean = re.compile("[가-힣]")
     assert korean.search(text(page, ".st-bar"))
     page.get_by_role("button", name="English").click()

@@ -363,6 +363,7 @@ def test_without_a_network_acl_one_is_made_of_the_groups_and_told(client: TestCl
     found = uploaded(client, WEB)
     rules = sample("web-http").with_suffix(".yaml").read_bytes()
     answer = client.post(f"api/{found['id']}/rules", content=rules).json()
+    assert answer["scene"]["made_acls"] == ["acl-eni-web"]
     assert answer["scene"]["notes"][0].startswith("acl-eni-web: no file has a network ACL for eni-web; ")
     syn_ack = answer["rows"][3]["verdicts"]
     assert [reason for _, reason, _ in syn_ack] == ["established", "no-egress-rule", "nacl-egress"]

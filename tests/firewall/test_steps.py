@@ -293,6 +293,7 @@ def test_the_scene_says_what_is_true_of_all_steps() -> None:
         "rows": 56,
         "profile": "aws",
     }
+    assert (scene["first"], scene["made_acls"]) == (3, [])  # the first two are ARP
     assert scene["interfaces"] == [{"id": "eni-web", "addresses": ["10.0.1.10"], "groups": ["web"]}]
     assert "stateless: every packet meets the rules by itself, replies too" in scene["notes"]
     assert 'id="state-ESTABLISHED"' in scene["diagram"]["en"]

@@ -1,4 +1,6 @@
-// The editor of rules: a textarea with line numbers; what is wrong stands at its line and in a list below.
+// The editor of rules: a textarea with line numbers; what is wrong stands in a list above it and is marked at its line.
+// Long lines wrap. The gutter holds the same text, unseen, so that every number stands where its line begins and the
+// editor is as tall as its text; the box around both scrolls.
 import { element, fill } from "./words.js";
 
 const PAUSE = 350; // ms without a key before the rules are judged
@@ -7,23 +9,19 @@ const PAUSE = 350; // ms without a key before the rules are judged
 export function mountEditor(parent, t, changed) {
   const gutter = element("div", { class: "gutter", "aria-hidden": "true" });
   const area = element("textarea", {
-    id: "rules-text", wrap: "off", spellcheck: "false", autocapitalize: "off", autocomplete: "off",
+    id: "rules-text", spellcheck: "false", autocapitalize: "off", autocomplete: "off",
     "aria-describedby": "rules-status",
   });
   const list = element("ul", { class: "problems", id: "rules-problems" });
-  parent.replaceChildren(element("div", { class: "editor" }, gutter, area), list);
+  const box = element("div", { class: "editor" }, element("div", { class: "sheet" }, gutter, area));
+  parent.replaceChildren(list, box);
   let problems = [];
   let waiting = 0;
 
   function number() {
-    const count = area.value.split("\n").length;
     const bad = new Set(problems.map((each) => each.line));
-    const lines = [];
-    for (let line = 1; line <= count; line += 1) {
-      lines.push(element("div", { class: bad.has(line) ? "bad" : "" }, String(line)));
-    }
-    gutter.replaceChildren(...lines);
-    gutter.scrollTop = area.scrollTop;
+    gutter.replaceChildren(...area.value.split("\n").map((text, before) =>
+      element("div", { class: bad.has(before + 1) ? "bad" : "", "data-text": text }, element("span", {}, String(before + 1)))));
   }
 
   function go(problem) {
@@ -32,7 +30,7 @@ export function mountEditor(parent, t, changed) {
     const start = lines.slice(0, problem.line - 1).reduce((sum, each) => sum + each.length + 1, 0);
     area.focus();
     area.setSelectionRange(start, start + (lines[problem.line - 1] ?? "").length);
-    area.scrollTop = (problem.line - 4) * gutter.firstChild.offsetHeight;
+    gutter.children[problem.line - 1]?.scrollIntoView({ block: "nearest" });
   }
 
   function show(found) {
@@ -59,7 +57,6 @@ export function mountEditor(parent, t, changed) {
     area.dispatchEvent(new Event("input"));
   }
 
-  area.addEventListener("scroll", () => { gutter.scrollTop = area.scrollTop; });
   area.addEventListener("keydown", indent);
   area.addEventListener("input", () => {
     number();
@@ -68,7 +65,7 @@ export function mountEditor(parent, t, changed) {
   });
   return {
     get text() { return area.value; },
-    set(text) { clearTimeout(waiting); area.value = text; area.scrollTop = 0; show([]); },
+    set(text) { clearTimeout(waiting); area.value = text; box.scrollTop = 0; show([]); },
     show,
     label(text) { area.setAttribute("aria-label", text); },
   };

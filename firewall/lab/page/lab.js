@@ -12,7 +12,7 @@ let begun; // what the lab said at first: texts, what to show, how large a captu
 let lang = "en";
 let place = {}; // what is open: {lesson, scene, task} or {capture} or {open: session}, and the step
 let lesson = null;
-let session = null; // {id, title, first: the first rules, told: the last answer, notes, questions}
+let session = null; // {id, title, first: the first rules, told: the last answer, notes, questions, stopped: predicting}
 let stepper = null;
 let changed = [];
 let serial = 0; // of what was asked for last: older answers are dropped
@@ -29,9 +29,10 @@ const words = () => ({ t, lang });
 const editor = mountEditor(at("editor"), t, (text) => judge(text));
 const judged = element("span", { id: "rules-status", role: "status" });
 const moves = element("span", { class: "moves" });
+const stopped = element("p", { class: "quiet", id: "predict-stopped", role: "status" });
 const restore = element("button", { type: "button", class: "button", id: "restore" });
 restore.addEventListener("click", () => { editor.set(session.first); judge(session.first); });
-at("editor").before(element("p", { class: "quiet", id: "rules-about" }), element("p", { class: "judged" }, judged, moves));
+at("editor").before(element("p", { class: "quiet", id: "rules-about" }), element("p", { class: "judged" }, judged, moves), stopped);
 at("editor").after(element("p", {}, restore));
 
 async function judge(text) {
@@ -66,10 +67,12 @@ function tell() {
   const count = errors ? errors.length : changed.length;
   const key = errors ? (count === 1 ? "one_problem" : "some_problems") : ["none_changed", "one_changed"][count] ?? "some_changed";
   const edited = editor.text !== session.first;
-  judged.textContent = errors || edited ? fill(t(key), { count }) : "";
+  const told = errors || (edited && !stepper?.predicting); // what changed is part of what is predicted
+  judged.textContent = told ? fill(t(key), { count }) : "";
   judged.className = errors ? "word DENY" : count ? "word" : "quiet";
+  stopped.textContent = session.stopped && !stepper?.predicting ? t("predict_stopped") : "";
   const jump = (label, sign, next) => button(sign, () => stepper.go(next()), { "aria-label": label, title: label });
-  moves.replaceChildren(...(count && !errors ? [
+  moves.replaceChildren(...(count && told && !errors ? [
     jump(t("previous_change"), "‹", () => changed.findLast((n) => n < place.step) ?? changed.at(-1)),
     jump(t("next_change"), "›", () => changed.find((n) => n > place.step) ?? changed[0]),
   ] : []));
@@ -80,21 +83,24 @@ function tell() {
 // --- the steps --------------------------------------------------------------------------------------------------
 function steps(found) {
   const source = api.source(session.id, found.scene, found.rows);
+  const edited = editor.text !== session.first;
   // What a question explains holds for the first rules alone.
-  session.questions.splice(0, Infinity, ...(editor.text === session.first ? session.asked : []));
+  session.questions.splice(0, Infinity, ...(edited ? [] : session.asked));
   if (stepper) {
+    session.stopped = edited && (session.stopped || stepper.predicting);
     stepper.refresh(source, changed);
     return;
   }
   const predict = session.questions.length > 0 && session.questions.every(({ n }) => place.step <= n);
   stepper = mountStepper(at("stepper"), source, {
     lang, predict, step: place.step, questions: session.asked.length ? session.questions : null,
-    onStep: stepped,
+    onStep: stepped, onPredict: () => { if (stepper) tell(); },
   });
   if (changed.length) stepper.refresh(source, changed);
 }
 
 function stepped(n) {
+  if (place.step === 1 && at("story")) at("story").open = false; // then the packet and its question have its room
   place.step = n;
   remember();
 }
@@ -144,8 +150,8 @@ async function enter(wanted, told, found) {
   at("stepper").replaceChildren();
   changed = [];
   lesson = told;
-  place = { ...wanted, step: wanted.step ?? 1 };
-  session = { id: found.id, title: found.title, first: found.first, told: found, notes: [], questions: [], asked: await questions(found) };
+  place = { ...wanted, step: wanted.step ?? (lesson ? 1 : (found.scene?.first ?? 1)) };
+  session = { id: found.id, title: found.title, first: found.first, told: found, notes: [], questions: [], stopped: false, asked: await questions(found) };
   const rules = wanted.rules ?? (wanted.task ? drafts.get(wanted.lesson) : null) ?? found.rules;
   editor.set(found.rules);
   at("work").hidden = false;
@@ -291,7 +297,7 @@ function wantedBy(hash) {
   const parts = new URLSearchParams(hash.slice(1));
   const number = (name) => (/^[1-9]\d{0,8}$/.test(parts.get(name) ?? "") ? Number(parts.get(name)) : 1);
   const rules = parts.has("rules") ? unpacked(parts.get("rules")) : null;
-  const shared = { step: number("step"), rules };
+  const shared = { step: parts.has("step") ? number("step") : null, rules };
   if (parts.has("lang")) lang = Object.hasOwn(begun.texts, parts.get("lang")) ? parts.get("lang") : lang;
   if (parts.has("lesson")) return { lesson: parts.get("lesson"), scene: number("scene"), task: parts.has("task"), ...shared };
   if (/^[0-9a-f]{16}$/.test(parts.get("open") ?? "")) return { open: parts.get("open"), ...shared };

@@ -3,15 +3,15 @@ import { button, element, fill } from "./words.js";
 
 const PASSING = ["ALLOW", "EXEMPT"];
 
-// The head of a lesson. Its story is told at the first scene, and there to be opened at the others.
+// The head of a lesson. Its story is told where it begins, and there to be opened anywhere else.
 export function lessonHead(parent, lesson, place, { t, lang }) {
-  const story = element("details", { class: "story", open: place.scene === 1 && !place.task },
+  const begins = place.scene === 1 && place.step === 1 && !place.task;
+  const story = element("details", { id: "story", open: begins },
     element("summary", {}, t("story")), ...paragraphs(lesson.story[lang]));
   parent.replaceChildren(
-    element("div", {},
-      element("p", { class: "quiet above" }, fill(t("lesson_number"), { number: lesson.number })),
-      element("h1", {}, lesson.title[lang]),
-      element("p", { class: "lead" }, lesson.teaches[lang])),
+    element("div", { class: "head" },
+      element("p", { class: "quiet" }, fill(t("lesson_number"), { number: lesson.number })),
+      element("h1", {}, lesson.title[lang])),
     story,
   );
 }
@@ -28,13 +28,17 @@ export function lessonParts(parent, lesson, place, { t, lang, go }) {
 }
 
 export function captureHead(parent, title, { t }) {
-  parent.replaceChildren(element("div", {}, element("h1", { class: "name" }, title), element("p", { class: "lead" }, t("capture_about"))));
+  parent.replaceChildren(element("div", { class: "head" }, element("h1", { class: "name" }, title), element("p", { class: "quiet" }, t("capture_about"))));
 }
 
-// What follows the steps: what to take away, where it is written, and what was assumed.
+// What follows the steps: what to take away (what the lesson teaches too: said any earlier, it would answer the
+// questions), where it is written, and what was assumed.
 export function lessonFoot(parent, lesson, scene, notes, { t, lang }) {
   const parts = [];
-  if (scene) parts.push(element("details", {}, element("summary", {}, t("takeaway")), ...paragraphs(scene.takeaway[lang])));
+  if (scene) {
+    const taught = element("p", {}, element("strong", {}, lesson.teaches[lang]));
+    parts.push(element("details", { id: "takeaway" }, element("summary", {}, t("takeaway")), ...paragraphs(scene.takeaway[lang]), taught));
+  }
   if (lesson?.undocumented) {
     parts.push(element("details", {}, element("summary", {}, t("undocumented")), ...paragraphs(lesson.undocumented[lang])));
   }

@@ -9,9 +9,9 @@ const source = {
   rows: async (start, count) => data.rows.slice(start - 1, start - 1 + count),
   detail: async (n) => data.details[n - 1],
 };
-const asked = () => Number(/^#step=(\d+)$/.exec(location.hash)?.[1]);
+const asked = () => Number(/^#step=(\d+)$/.exec(location.hash)?.[1]) || undefined;
 const stepper = mountStepper(at("steps"), source, {
-  lang, step: asked() || 1, onStep: (n) => history.replaceState(null, "", `#step=${n}`),
+  lang, step: asked(), onStep: (n) => history.replaceState(null, "", `#step=${n}`),
 });
 addEventListener("hashchange", () => { if (asked()) stepper.go(asked()); });
 

@@ -1,11 +1,12 @@
 // mountStepper(element, source, options): steps of a judged capture, one at a time.
 //
 //   source   {scene, rows(start, count) -> Promise of rows, detail(n) -> Promise}: the objects of firewall.steps.Steps
-//   options  {lang, predict: bool, step: n, onStep(n), questions: [{n, reading, ask, why}], texts}; texts are the scene's own
-//   gives    {go(n), refresh(source, changedSteps), setLang(lang), destroy(), step}
+//   options  {lang, predict: bool, step: n (else the first IP packet), onStep(n), onPredict(on), questions: [{n, reading, ask, why}], texts}; texts are
+//            the scene's own, `questions` may be filled and emptied on the way
+//   gives    {go(n), refresh(source, changedSteps), setLang(lang), destroy(), step, predicting}
 //
 // In predict mode nothing of a step is shown but what arrived, until the learner has answered, and steps behind the first
-// unanswered one cannot be reached. With `questions` only those steps and readings are asked (`ask`, `why`: by language).
+// unanswered one cannot be reached. With some `questions` only those steps and readings are asked (`ask`, `why`: by language).
 import { choiceOf, differs, el, thousands } from "./stepper_dom.js";
 import { Timeline } from "./stepper_timeline.js";
 import { diagram, fieldsView, packetView, questionView, stateView, tableView, verdictsView, whyView } from "./stepper_views.js";
@@ -30,8 +31,9 @@ export function mountStepper(root, firstSource, options = {}) {
   let picture = null;
   const parts = {};
   const changed = new Set();
-  const questions = options.questions ?? null;
-  const predict = { on: false, frontier: 1, answers: new Map(), chosen: new Map(), right: 0, asked: 0 };
+  let asking = 0; // the step whose question is on the page
+  const questions = () => (options.questions?.length ? options.questions : null);
+  const predict = { on: false, frontier: 1, refused: 0, answers: new Map(), chosen: new Map(), right: 0, asked: 0 };
   const view = {
     t: (key, values = {}, otherwise = key) =>
       ((options.texts ?? source.scene.texts)[lang][key] ?? otherwise).replace(/\{(\w+)\}/g, (_, name) => values[name] ?? ""),
@@ -68,10 +70,10 @@ export function mountStepper(root, firstSource, options = {}) {
   function hidden(n) {
     return predict.on && n >= predict.frontier;
   }
-  const question = (n, reading) => questions?.find((each) => each.n === n && each.reading === reading);
-  const askedAt = (n) => (questions === null ? source.scene.readings : source.scene.readings.filter((reading) => question(n, reading)));
+  const question = (n, reading) => questions()?.find((each) => each.n === n && each.reading === reading);
+  const askedAt = (n) => source.scene.readings.filter((reading) => !questions() || question(n, reading));
   const questionFrom = (n) =>
-    questions === null ? n : Math.min(count() + 1, ...questions.map((each) => each.n).filter((each) => each >= n));
+    questions() ? Math.min(count() + 1, ...questions().map((each) => each.n).filter((each) => each >= n)) : n;
 
   // --- the frame --------------------------------------------------------------------------------------------
   function button(name, text, action, attributes = {}) {
@@ -85,10 +87,11 @@ export function mountStepper(root, firstSource, options = {}) {
     picture = diagram(view);
     for (const name of BOXES) parts[name] = el("section", { class: `st-box st-${name}` });
     parts.live = el("p", { class: "st-unseen", role: "status" });
-    root.classList.add("stepper");
+    root.classList.add("stepping"); // what the style measures
     root.lang = lang;
-    root.replaceChildren(bar(), timeline.element, el("div", { class: "st-main" }, parts.packet, parts.verdicts, parts.table, parts.why),
-      el("div", { class: "st-side" }, parts.states, parts.fields), parts.live, keyList());
+    root.replaceChildren(el("div", { class: "stepper" }, bar(), timeline.element,
+      el("div", { class: "st-main" }, parts.packet, parts.verdicts, parts.table, parts.why),
+      el("div", { class: "st-side" }, parts.states, parts.fields), parts.live, keyList()));
     timeline.resize();
   }
   function bar() {
@@ -96,12 +99,13 @@ export function mountStepper(root, firstSource, options = {}) {
     parts.number = el("input", { type: "number", class: "st-number", min: "1", max: String(Math.max(count(), 1)), "aria-label": t("step"), change: () => go(Number(parts.number.value)) });
     parts.moment = el("span", { class: "st-quiet st-moment" });
     parts.score = el("span", { class: "st-score", role: "status", hidden: true });
+    parts.refused = el("span", { class: "st-refused", role: "status" });
     return el("div", { class: "st-bar", role: "toolbar", "aria-label": t("moving") },
       el("div", { class: "st-group" }, symbol("firstStep", "|◀", "first", () => go(1)), button("back", `◀ ${t("back")}`, () => go(current - 1)),
         button("forward", `${t("forward")} ▶`, () => go(current + 1), { class: "st-button primary" }), symbol("lastStep", "▶|", "last", () => go(count()))),
       button("play", t("play"), toggle, { "aria-pressed": "false" }),
       el("label", { class: "st-at" }, t("step"), parts.number, el("span", { class: "st-quiet" }, t("of", { count: thousands(count()) }))), parts.moment,
-      el("div", { class: "st-group st-end" }, parts.score, source.scene.readings.length > 1 ? button("differ", t("differ"), nextDifference) : null,
+      el("div", { class: "st-group st-end" }, parts.refused, parts.score, source.scene.readings.length > 1 ? button("differ", t("differ"), nextDifference) : null,
         button("predict", t("predict"), () => setPredict(!predict.on), { "aria-pressed": String(predict.on) }),
         button("large", "Aa", large, { "aria-label": t("large"), title: t("large"), "aria-pressed": String(isLarge) }), symbol("help", "?", "help", () => parts.dialog.showModal())));
   }
@@ -133,13 +137,18 @@ export function mountStepper(root, firstSource, options = {}) {
   }
   function buttons() {
     parts.back.disabled = parts.firstStep.disabled = current <= 1;
-    parts.forward.disabled = parts.lastStep.disabled = current >= count() || hidden(current);
-    if (parts.differ) parts.differ.disabled = predict.on;
+    for (const each of [parts.forward, parts.lastStep]) {
+      each.disabled = current >= count();
+      each.setAttribute("aria-disabled", String(hidden(current))); // it can be pressed, and says why not
+    }
+    if (parts.differ) parts.differ.hidden = predict.on;
     parts.predict.setAttribute("aria-pressed", String(predict.on));
     parts.number.value = current;
     parts.score.hidden = !predict.on;
     parts.score.textContent = predict.asked ? t("score", { right: predict.right, asked: predict.asked }) : t("no_score");
+    parts.refused.textContent = hidden(current) && predict.refused === current ? t("answer_first") : "";
   }
+  const showQuestion = () => parts.verdicts.scrollIntoView({ block: "nearest" });
   function draw(each, whole, before) {
     const unseen = hidden(each.n);
     const focused = parts.why.contains(document.activeElement);
@@ -152,6 +161,8 @@ export function mountStepper(root, firstSource, options = {}) {
     parts.table.replaceChildren(...tableView(view, unseen ? before : whole, { hidden: unseen }));
     parts.states.replaceChildren(...stateView(view, whole, { hidden: unseen, picture }));
     drawWhy(whole, unseen, focused);
+    if (unseen && asking !== each.n) showQuestion();
+    asking = unseen ? each.n : 0;
     timeline.reach();
     const said = unseen ? t("question") : each.verdicts.map(([verdict], place) => `${t(`reading_${source.scene.readings[place]}`)}: ${verdict}`).join(", ");
     if (!timer) parts.live.textContent = `${t("step")} ${each.n} ${t("of", { count: count() })}. ${each.flags || each.protocol}. ${said}`;
@@ -170,9 +181,13 @@ export function mountStepper(root, firstSource, options = {}) {
   }
 
   // --- predict ----------------------------------------------------------------------------------------------
+  function restart(on) {
+    Object.assign(predict, { on, frontier: questionFrom(questions() ? 1 : Math.max(current, 1)), refused: 0, answers: new Map(), right: 0, asked: 0 });
+    options.onPredict?.(on);
+  }
   function setPredict(on) {
     pause();
-    Object.assign(predict, { on, frontier: questionFrom(questions === null ? Math.max(current, 1) : 1), answers: new Map(), right: 0, asked: 0 });
+    restart(on);
     if (on && current > predict.frontier) go(predict.frontier);
     else show();
   }
@@ -200,9 +215,10 @@ export function mountStepper(root, firstSource, options = {}) {
   function go(to) {
     const most = predict.on ? Math.min(count(), predict.frontier) : count();
     const n = Math.min(Math.max(Math.trunc(to) || 1, 1), most);
-    if (to > most && most < count()) parts.live.textContent = t("answer_first");
+    if (to > most && hidden(n)) predict.refused = n;
     if (n === current || n < 1) {
-      parts.number.value = current;
+      buttons();
+      if (to > most && hidden(n)) showQuestion();
       return;
     }
     current = n;
@@ -224,6 +240,7 @@ export function mountStepper(root, firstSource, options = {}) {
   async function playOn() {
     if (current >= count() || hidden(current)) {
       pause();
+      if (hidden(current)) go(current + 1); // which says what it waits for
       return;
     }
     const [here, next] = await Promise.all([row(current), row(current + 1)]);
@@ -274,13 +291,14 @@ export function mountStepper(root, firstSource, options = {}) {
   build();
   document.addEventListener("keydown", keys);
   window.addEventListener("resize", resize);
-  current = count() ? Math.min(Math.max(Math.trunc(options.step) || 1, 1), count()) : 0;
+  asking = current = count() ? Math.min(Math.max(Math.trunc(options.step ?? source.scene.first) || 1, 1), count()) : 0; // the page stays at its top
   if (options.predict) setPredict(true);
   else show();
   return {
     go,
     get step() { return current; },
-    /** The same capture under other rules: what is shown is read again, and `changedSteps` are marked. */
+    get predicting() { return predict.on; },
+    /** The same capture under other rules: what is shown is read again, `changedSteps` are marked, and nothing is predicted. */
     refresh(newSource, changedSteps = []) {
       source = newSource;
       pages = new Map();
@@ -289,8 +307,11 @@ export function mountStepper(root, firstSource, options = {}) {
       changedSteps.forEach((n) => changed.add(n));
       if (!source.scene.readings.includes(explained)) explained = source.scene.main;
       pause();
+      restart(false);
       build();
+      const last = current;
       current = Math.min(Math.max(current, 1), count());
+      if (current !== last) options.onStep?.(current);
       return show();
     },
     setLang(word) {

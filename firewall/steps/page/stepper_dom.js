@@ -28,6 +28,9 @@ export function parted(endpoint) {
   return found ? [found[1], found[2]] : [endpoint, ""];
 }
 
+/** An address as people call it: the host's name, or the interface's (`eni`) where it is one. */
+export const called = (address, hosts, eni = "") => (Object.hasOwn(hosts, address) ? hosts[address] : eni || address);
+
 /** An endpoint as people call it: the host's name and the port, where the address has a name. */
 export function named(endpoint, hosts) {
   const [address, port] = parted(endpoint);

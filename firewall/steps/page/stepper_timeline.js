@@ -1,5 +1,5 @@
 // The timeline: a line for each step, of which only those that can be seen are in the document.
-import { el, named, parted, thousands } from "./stepper_dom.js";
+import { called, el, parted, thousands } from "./stepper_dom.js";
 
 const HEIGHT = 3.25; // rem, of a line
 const SPARE = 5; // lines above and below what is seen
@@ -53,9 +53,7 @@ export class Timeline {
   line(each) {
     const { t, scene, hidden, changed, current } = this.view;
     const here = each.n === current();
-    const alone = scene.interfaces.length === 1; // then the arrow says whose end is whose
-    const end = (endpoint, own) => (alone && own ? `:${parted(endpoint)[1]}`.replace(/^:$/, each.eni) : named(endpoint, scene.hosts));
-    const ends = [end(each.src, each.direction === "egress"), end(each.dst, each.direction === "ingress")];
+    const ends = [...this.end(each, each.src, "egress"), el("span", {}, " → "), ...this.end(each, each.dst, "ingress")];
     const what = `${ARROWS[each.direction] ?? "·"} ${each.flags || each.protocol || t("no_header")}`;
     const made = el("div", {
       role: "option", id: `st-row-${each.n}`, class: ["st-row", here ? "current" : "", each.change ? "rules-change" : ""].join(" "),
@@ -64,11 +62,21 @@ export class Timeline {
     },
       el("span", { class: "st-n" }, thousands(each.n)),
       el("span", { class: "st-what" },
-        el("span", { class: "st-line" }, what, changed.has(each.n) && !hidden(each.n) ? el("em", { class: "st-changed" }, t("changed_mark")) : null),
-        el("span", { class: "st-ends" }, each.src ? ends.join(" → ") : `${each.time} s`)),
+        el("span", { class: "st-line" }, el("span", { class: "st-name" }, what), changed.has(each.n) && !hidden(each.n) ? el("em", { class: "st-changed" }, t("changed_mark")) : null),
+        el("span", { class: "st-ends" }, ...(each.src ? ends : [`${each.time} s`]))),
       el("span", { class: "st-chips" }, ...each.verdicts.map(([verdict], place) => this.chip(verdict, hidden(each.n), scene.readings[place]))));
     made.style.transform = `translateY(${(each.n - 1) * this.height}px)`;
     return made;
+  }
+
+  /** An end of a packet as its name, which may be cut, and its port, which may not; `direction`: in which it is an interface's. */
+  end(row, endpoint, direction) {
+    const { interfaces, hosts } = this.view.scene;
+    const [address, port] = parted(endpoint);
+    const own = row.direction === direction;
+    const name = called(address, hosts, own ? row.eni : "");
+    const told = interfaces.length === 1 && own && port; // then the arrow says whose end it is
+    return [told ? null : el("span", { class: "st-name" }, port && name.includes(":") ? `[${name}]` : name), port ? el("span", {}, `:${port}`) : null];
   }
 
   chip(verdict, hidden, reading) {

@@ -1,5 +1,5 @@
 // The parts of one step as elements. Every function takes a view {t, lang, scene} and gives a list of nodes.
-import { CHOICES, choiceOf, differs, el, lasting, named, parted, thousands } from "./stepper_dom.js";
+import { CHOICES, called, choiceOf, differs, el, lasting, named, parted, thousands } from "./stepper_dom.js";
 
 // --- what arrived -------------------------------------------------------------------------------------------
 export function packetView(view, row, detail, { hidden }) {
@@ -19,7 +19,7 @@ export function packetView(view, row, detail, { hidden }) {
 function host({ scene }, endpoint, eni = "") {
   const [address, port] = parted(endpoint);
   const own = scene.interfaces.find((each) => each.id === eni);
-  const name = Object.hasOwn(scene.hosts, address) ? scene.hosts[address] : own ? own.id : address;
+  const name = called(address, scene.hosts, own?.id);
   const groups = own ? own.groups.join(", ") : "";
   const told = name === own?.id ? groups : [own?.id, groups && `(${groups})`].filter(Boolean).join(" ");
   const at = [name === address ? "" : address, port ? `:${port}` : ""].join("");
@@ -42,9 +42,12 @@ export function fieldsView({ t }, detail, { open, opened }) {
 }
 
 // --- verdicts -----------------------------------------------------------------------------------------------
-function card({ t }, reading, ...children) {
-  return el("div", { class: "st-card", "data-reading": reading }, el("h3", {}, t(`reading_${reading}`)), el("p", { class: "st-about st-quiet" }, t(`about_${reading}`)), ...children);
+function card({ t, scene }, reading, ...children) {
+  const about = reading === "nacl" && scene.made_acls.length ? t("about_nacl_made", { acls: some(scene.made_acls) }) : t(`about_${reading}`);
+  return el("div", { class: "st-card", "data-reading": reading }, el("h3", {}, t(`reading_${reading}`)), el("p", { class: "st-about st-quiet" }, about), ...children);
 }
+
+const some = (names) => (names.length > 3 ? [...names.slice(0, 3), "..."] : names).join(", ");
 
 /** `said`: what the learner predicted, by reading; `told(reading)`: what a question says of its answer. */
 export function verdictsView(view, row, detail, { said, told }) {
@@ -72,10 +75,11 @@ function answerView({ t }, said, verdict) {
 /** The readings that are asked; `chose(reading, word)` is told every choice. */
 export function questionView(view, asked, { ask, chose, reveal }) {
   const { t } = view;
-  const show = el("button", { type: "button", class: "st-button primary st-reveal", click: reveal }, t("reveal_unanswered"));
+  const show = el("button", { type: "button", class: "st-button primary st-reveal", click: reveal }, t("reveal"));
   const choice = (reading, word) => {
-    const input = el("input", { type: "radio", name: `st-say-${reading}`, value: word, change: () => { chose(reading, word); show.textContent = t("reveal"); } });
-    return el("label", { class: `st-choice ${word}` }, input, el("span", {}, word === "neither" ? t("neither") : word));
+    const input = el("input", { type: "radio", name: `st-say-${reading}`, value: word, change: () => chose(reading, word) });
+    const said = word === "neither" ? [t("neither"), el("span", { class: "st-means" }, ` (${t("neither_means")})`)] : [word];
+    return el("label", { class: `st-choice ${word}` }, input, el("span", {}, ...said));
   };
   const cards = asked.map((reading) => {
     const question = ask(reading);
@@ -162,7 +166,7 @@ function stateText(t, { flow, before, after }) {
 }
 
 // --- why ----------------------------------------------------------------------------------------------------
-export function whyView({ t, scene }, detail, { reading, choose }) {
+export function whyView({ t, lang, scene }, detail, { reading, choose }) {
   const button = (name) => el("button", { type: "button", class: "st-button", "aria-pressed": String(name === reading), click: () => choose(name) }, t(`reading_${name}`));
   const line = (text) => {
     const rule = /^(->| -) /.test(text);
@@ -170,5 +174,6 @@ export function whyView({ t, scene }, detail, { reading, choose }) {
   };
   const phase = (each) => el("li", { class: each.kind }, el("span", { class: "st-phase" }, each.title), el("div", {}, el("strong", {}, each.result), ...each.lines.map(line)));
   const buttons = scene.readings.length > 1 ? el("div", { class: "st-group", role: "group", "aria-label": t("explain_reading") }, ...scene.readings.map(button)) : "";
-  return [el("h2", {}, t("explanation")), buttons, el("ol", { class: "st-phases", lang: "en" }, ...detail.explanation[reading].map(phase))];
+  const english = lang === "en" ? "" : el("p", { class: "st-quiet" }, t("explanation_english"));
+  return [el("h2", {}, t("explanation")), buttons, english, el("ol", { class: "st-phases", lang: "en" }, ...detail.explanation[reading].map(phase))];
 }
