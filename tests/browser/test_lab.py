@@ -240,7 +240,9 @@ def test_a_task_is_graded_until_all_is_right(page: "Page", lab: Lab) -> None:
     expect(page.locator("#task .mark").first).to_contain_text("Hint: the network ACL has no egress entry")
     page.locator("#rules-text").fill((COURSES / "return-traffic" / "with-answers.yaml").read_text(encoding="utf-8"))
     page.get_by_role("button", name="Grade my rules").click()
-    expect(page.locator("#task .score")).to_have_text(f"All {marked.total} points: everything fares as wanted. Well done.")
+    expect(page.locator("#task .score")).to_have_text(
+        f"All {marked.total} points: everything fares as wanted. Well done."
+    )
     page.locator("#menu").click()
     expect(page.locator("#lessons .entry[aria-current]")).to_contain_text("done")
     page.locator(".tab").first.click()
