@@ -54,7 +54,7 @@ def _ip(source: bytes, target: bytes, protocol: int, payload: bytes) -> bytes:
 
 def _checksum(header: bytes) -> int:
     """RFC 1071, of an even number of octets."""
-    total = sum(struct.unpack(f"!{len(header) // 2}H", header))
+    total: int = sum(struct.unpack(f"!{len(header) // 2}H", header))
     while total >> 16:
         total = (total & 0xFFFF) + (total >> 16)
     return ~total & 0xFFFF

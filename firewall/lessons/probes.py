@@ -185,7 +185,7 @@ def _peers(blocks: Iterable[Network], version: int) -> list[Address]:
     inside = [block[_inside(block)] for block in known if block.prefixlen]  # of everything, FAR is inside
     borders = [each for block in known for each in _borders(block)]
     far = [each for each in FAR if each.version == version]
-    return [each for each in dict.fromkeys([*inside, *far, *borders]) if _is_host(each)]
+    return [each for each in dict.fromkeys([*far, *inside, *borders]) if _is_host(each)]
 
 
 def _inside(block: Network) -> int:

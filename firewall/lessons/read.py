@@ -32,6 +32,12 @@ QUESTION_KEYS = ("packet", "reading", "at", "ask", "why")
 TASK_KEYS = ("text", "reading", "profile", "settings", "start", "solution", "hidden", "exact")
 CONNECTION_KEYS = ("want", "about", "packets", "packet")
 LETTERS_EXAMPLE = "{sg: AAAAA, stateless: ADAAD, nacl: ADAAD}"
+EXACT: dict[str, tuple[Direction, ...]] = {
+    "true": DIRECTIONS,
+    "false": (),
+    "ingress": ("ingress",),
+    "egress": ("egress",),
+}
 TASK_READINGS = ("path", "sg", "stateless", "nacl")
 HIDDEN_EXAMPLE = f"connections: [{{want: allow, about: {TEXT_EXAMPLE}, packets: [...]}}]"
 
@@ -214,9 +220,8 @@ def _exact(node: Node, reader: Reader) -> tuple[Direction, ...]:
     """The directions that a task is exact about: both, one, or none."""
     found = node.get("exact")
     if found is None or isinstance(found.value, bool):
-        return DIRECTIONS if found is not None and found.value else ()
-    said = reader.one_of(found, ("true", "false", *DIRECTIONS))
-    return tuple(each for each in DIRECTIONS if each == said)
+        return EXACT[str(found is not None and found.value).lower()]
+    return EXACT[reader.one_of(found, tuple(EXACT)) or "false"]
 
 
 def _connection(node: Node, task: Task, reader: Reader) -> Connection | None:

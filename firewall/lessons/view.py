@@ -5,8 +5,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from firewall.explain.sight import sentence
 from firewall.labels import PORT_PROTOCOLS, endpoint, flags_text, protocol_number
-from firewall.lessons.grade import Fault, Grade, Mark
+from firewall.lessons.grade import Grade
 from firewall.lessons.lesson import LETTERS, PASSING, READINGS, Lesson, Question, Scene
+from firewall.lessons.marks import Fault, Mark
 from firewall.lessons.scene import Judged, Row, answer, reason_text
 from firewall.lessons.texts import told, words
 from firewall.reports.layout import GAP, cells, wrapped

@@ -262,7 +262,7 @@ def test_a_task_is_begun_and_graded_until_it_is_right(run: Run, tmp_path: Path) 
     done = run("lesson", "grade", "return-traffic", mine)
     assert done.status == 1
     assert done.out.startswith(
-        """5 of 8 connections are right (network ACLs alone)
+        """6 of 10 points (network ACLs alone)
 
   WRONG  must pass: a login from the office
       packet 2 of 5, 10.0.1.10:22 -> 198.51.100.7:40000 tcp, is DENY nacl-egress at eni-web
@@ -273,7 +273,7 @@ def test_a_task_is_begun_and_graded_until_it_is_right(run: Run, tmp_path: Path) 
     assert "  right  must not pass: a stranger knocks at SSH\n" in done.out
     mine.write_text((FIRST / "with-answers.yaml").read_text())
     done = run("lesson", "grade", "return-traffic", mine)
-    assert (done.status, done.out.splitlines()[0]) == (0, "8 of 8 connections are right (network ACLs alone)")
+    assert (done.status, done.out.splitlines()[0]) == (0, "10 of 10 points (network ACLs alone)")
     assert done.out.endswith("\nAll is right.\n")
 
 
@@ -289,14 +289,14 @@ def test_what_passes_and_should_not_is_told_with_its_rule(run: Run) -> None:
         in done.out
     )
     korean = run("lesson", "grade", "2", COURSES / "response-traffic" / "start.yaml", "--lang", "ko").out
-    assert korean.startswith("연결 8개 중 6개가 맞습니다 (네트워크 ACL과 보안 그룹을 함께 적용)\n")
+    assert korean.startswith("10점 만점에 7점 (네트워크 ACL과 보안 그룹을 함께 적용)\n")
     assert "  틀림  통과하면 안 됨: 외부인이 높은 번호의 포트로 시도하는 연결\n" in korean
 
 
 def test_a_grade_for_programs(run: Run) -> None:
     done = run("lesson", "grade", "1", FIRST / "rules.yaml", "--json")
     found = json.loads(done.out)
-    assert (done.status, found["score"], found["total"], len(found["connections"])) == (1, 5, 8, 8)
+    assert (done.status, found["score"], found["total"], len(found["connections"])) == (1, 6, 10, 10)
 
 
 def test_warnings_about_a_learner_s_rules_are_written(run: Run, tmp_path: Path) -> None:
@@ -341,7 +341,10 @@ def test_a_new_lesson_does_at_once_what_it_says(run: Run, tmp_path: Path) -> Non
     assert (done.status, done.out) == (0, "")
     assert done.err.endswith(f"eniwall: next: eniwall lesson check {folder}\n")
     done = run("lesson", "check", folder)
-    assert (done.status, done.out) == (0, "my-lesson: 1 scene, 1 question, 3 hidden connections, as written\n")
+    assert (done.status, done.out) == (
+        0,
+        "my-lesson: 1 scene, 1 question, 3 hidden connections, exact (ingress, egress), as written\n",
+    )
     for words in (("run", folder), ("show", folder), ("start", folder), ("grade", folder, folder / "solution.yaml")):
         assert run("lesson", *words).status == 0
     assert run("lesson", "grade", folder, folder / "start.yaml").status == 1

@@ -7,9 +7,10 @@ import pytest
 from firewall.errors import RuleFileError, UsageError
 from firewall.languages import Text
 from firewall.lessons.check import check
-from firewall.lessons.grade import Fault, Grade, grade
+from firewall.lessons.grade import Grade, grade
 from firewall.lessons.lesson import Lesson
 from firewall.lessons.library import load_lesson
+from firewall.lessons.marks import Fault
 from firewall.lessons.read import read_lesson
 from tests.firewall.lesson_folders import lesson_folder
 
@@ -41,13 +42,13 @@ interfaces:
 
 
 def faults(found: Grade) -> dict[str, Fault]:
-    """The faults by what their connections are about."""
-    return {mark.about.en: mark.fault for mark in found.marks if mark.fault is not None}
+    """The faults by what their connections are about, without the two marks of exactness."""
+    return {mark.about.en: mark.fault for mark in found.marks[:-2] if mark.fault is not None}
 
 
 def test_all_is_right(tmp_path: Path) -> None:
     found = graded(tmp_path, ANSWERS)
-    assert (found.score, found.total, found.passed, faults(found)) == (8, 8, True, {})
+    assert (found.score, found.total, found.passed, faults(found)) == (10, 10, True, {})
 
 
 def test_a_missing_entry_is_told_with_the_first_packet_that_fails(tmp_path: Path) -> None:
@@ -162,7 +163,7 @@ def test_rules_without_the_interface_fail_what_is_wanted(tmp_path: Path) -> None
         "interfaces: {eni-x: {addresses: [10.0.9.9], security_groups: [web]}}\n"
     )
     found = grade(LESSON, rules)
-    assert (found.score, found.total) == (5, 8)
+    assert (found.score, found.total) == (5, 10)
     assert {fault.reason for fault in faults(found).values()} == {"other-interface"}
 
 
@@ -172,8 +173,8 @@ def test_the_object_for_programs_has_every_text_in_both_languages(tmp_path: Path
         "format": 1,
         "lesson": "return-traffic",
         "reading": "nacl",
-        "score": 5,
-        "total": 8,
+        "score": 6,
+        "total": 10,
         "passed": False,
     }
     first = found["connections"][0]
@@ -206,7 +207,7 @@ UNTRUE = {
     ),
     "a start that solves": (
         ("lesson.yaml", "start: start.yaml", "start: solution.yaml"),
-        "solution.yaml: solves the task already (3 connections): leave something to do",
+        "solution.yaml: solves the task already (5 points): leave something to do",
     ),
     "a question about no packet": (
         ("lesson.yaml", "packet: 2", "packet: 6"),
