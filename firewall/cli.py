@@ -1,15 +1,19 @@
 """The command line: `eniwall COMMAND ...`. Thin: it reads the words, calls the library and prints.
 
 Exit status: 0 done, 1 a --fail-on condition held, 2 usage or unreadable input, 130 stopped by the
-user. Warnings go to standard error, data to standard output. Everything heavy is imported inside the
+user, 143 by SIGTERM. Warnings go to standard error, data to standard output. Everything heavy is imported inside the
 commands, so that `eniwall --help` is quick.
 """
 
 import atexit
 import gc
 import shlex
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
 from typing import Any, NoReturn
 
 import click
@@ -35,7 +39,7 @@ from firewall.commands.watch import watch
 from firewall.commands.words import capturing
 from firewall.errors import InterfaceNeededError, RuleFileError
 
-DONE, HELD, UNUSABLE, STOPPED = 0, 1, 2, 130
+DONE, HELD, UNUSABLE, STOPPED, TERMINATED = 0, 1, 2, 130, 143
 STANDARD_INPUT = "-"  # pcaps.stream has it too, and would load numpy
 COLLECT_EVERY = 50_000  # objects; what a start makes (half a million) stays, so looking through it often is in vain
 
@@ -220,6 +224,33 @@ cli.add_command(lesson)
 cli.add_command(watch)
 
 
+# --- SIGTERM -----------------------------------------------------------------------------------------
+class _TerminatedError(BaseException):
+    """SIGTERM came: like KeyboardInterrupt nothing that a command does with errors."""
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """SIGTERM ends the block as Ctrl-C does, so that half-written files are put away; the second one kills.
+
+    Where it is ignored, or somebody else's business, it stays so.
+    """
+    ours = threading.current_thread() is threading.main_thread()
+    if not (ours and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL):
+        yield
+        return
+
+    def terminate(_number: int, _frame: FrameType | None) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        raise _TerminatedError
+
+    signal.signal(signal.SIGTERM, terminate)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
 # --- errors ------------------------------------------------------------------------------------------
 def _is_told(error: Exception) -> bool:
     return any(f"{kind.__module__}.{kind.__qualname__}" in TOLD for kind in type(error).__mro__)
@@ -245,13 +276,17 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # a name that the terminal cannot show is no error
     try:
-        cli.main(args=arguments, prog_name="eniwall", standalone_mode=False)
+        with _terminable():
+            cli.main(args=arguments, prog_name="eniwall", standalone_mode=False)
     except click.ClickException as error:
         error.show()
         sys.exit(UNUSABLE)
     except (click.Abort, KeyboardInterrupt):
         sys.stderr.write("eniwall: stopped\n")
         sys.exit(STOPPED)
+    except _TerminatedError:
+        sys.stderr.write("eniwall: terminated\n")
+        sys.exit(TERMINATED)
     except Exception as error:
         if not (_is_told(error) or isinstance(error, OSError)):
             raise

@@ -10,6 +10,8 @@ from firewall.lessons.lesson import CHANGE, Lesson, Question, Scene, Task
 from firewall.lessons.scene import Judged, all_judged, answer
 from pcaps.errors import CaptureError
 
+SHOWN = 40  # letters of each row where two differ
+
 
 def check(lesson: Lesson) -> list[str]:
     """Every problem, with its place; none: the lesson may be taught."""
@@ -56,7 +58,15 @@ def _difference(expected: str, judged: Judged) -> str:
     row = len(found[:place].replace(CHANGE, ""))
     at = f"packet {judged.rows[row]['packet']}" if row < len(judged.rows) else "its end"
     count = "" if len(expected) == len(found) else f" ({len(expected)} and {len(found)} signs)"
-    return f"expected {expected}, the engine says {found}{count}: the first difference is at {at}"
+    first = max(0, place - SHOWN // 2) if max(len(expected), len(found)) > SHOWN else 0
+    wanted, got = (_part(each, first) for each in (expected, found))
+    return f"expected {wanted}, the engine says {got}{count}: the first difference is at {at}"
+
+
+def _part(letters: str, first: int) -> str:
+    """At most SHOWN letters, from `first` on."""
+    last = first + SHOWN
+    return f"{'...' if first else ''}{letters[first:last]}{'...' if last < len(letters) else ''}"
 
 
 def _rules(scene: Scene, judged: dict[str, Judged]) -> Iterator[str]:

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from firewall.lessons.lesson import AGAIN, Change, Crafted, End, IcmpError, Line, Talk, Wait
+from firewall.lessons.read_packets import MOST_PACKETS
 from pcaps.conversation import Exchange, Host, icmp_error
 from pcaps.craft import packets_to_frames, parse
 from pcaps.errors import CraftError
@@ -66,7 +67,7 @@ Conversations = dict[tuple[str, End, End, int], Conversation]
 def laid_out(lines: Iterable[Line]) -> Laid:
     """The frames of lines, GAP apart where nobody waits.
 
-    Raises CraftError, which begins with the line's place, for what scapy cannot make.
+    Raises CraftError, which begins with the line's place, for what scapy cannot make, and for too many packets.
     """
     laid = Laid([], [])
     conversations: Conversations = {}
@@ -80,6 +81,8 @@ def laid_out(lines: Iterable[Line]) -> Laid:
             for frame in _frames(line, conversations):
                 laid.frames.append(frame._replace(time=now))
                 now += GAP
+            if len(laid.frames) > MOST_PACKETS:  # how many scapy's words stand for is known only here
+                raise CraftError(f"{line.where} - more than {MOST_PACKETS:,} packets up to here: a scene has no more")
     return laid
 
 

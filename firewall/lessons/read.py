@@ -41,6 +41,9 @@ EXACT: dict[str, tuple[Direction, ...]] = {
 TASK_READINGS = ("path", "sg", "stateless", "nacl")
 HIDDEN_EXAMPLE = f"connections: [{{want: allow, about: {TEXT_EXAMPLE}, packets: [...]}}]"
 
+MOST_SCENES = 100  # of a lesson, which takes an evening with ten; each is judged by every reading
+MOST_CONNECTIONS = 200  # of a task; each is judged alone, some milliseconds
+
 T = TypeVar("T")
 
 
@@ -48,6 +51,9 @@ def read_lesson(folder: Path) -> Lesson:
     """The lesson of a folder. Raises LessonFileError with every problem of its lesson.yaml."""
     file = folder / "lesson.yaml"
     findings = Findings([str(file)])
+    if file.exists() and not (file.is_file() or file.is_dir()):  # a FIFO would be waited for, a device has no end
+        findings.file_error(str(file), "not a regular file: write the lesson into one")
+        _stop_if_any(findings)
     root = load(file, findings, f"write title: {TEXT_EXAMPLE} and the other keys (docs/lessons.md)")
     lesson = None if root is None else _lesson(root, Reader(folder, findings, {}))
     _stop_if_any(findings)
@@ -66,7 +72,7 @@ def read_connections(task: Task) -> tuple[Connection, ...]:
         known = fields(root, findings, ("hosts", "connections"), HIDDEN_EXAMPLE)
         reader.hosts.update(_hosts(known["hosts"], reader) if "hosts" in known else {})
         listed = reader.need(root, "connections", HIDDEN_EXAMPLE)
-        nodes = [] if listed is None else sequence(listed, findings, HIDDEN_EXAMPLE)
+        nodes = [] if listed is None else _bounded(listed, HIDDEN_EXAMPLE, (MOST_CONNECTIONS, "connections"), reader)
         found = _all(nodes, lambda node: _connection(node, task, reader))
         if listed is not None and not nodes:
             findings.error(listed, f"there is no connection: write {HIDDEN_EXAMPLE}")
@@ -83,6 +89,15 @@ def _all(nodes: list[Node], read: Callable[[Node], T | None]) -> list[T]:
     return [each for node in nodes if (each := read(node)) is not None]
 
 
+def _bounded(node: Node, write: str, most: tuple[int, str], reader: Reader) -> list[Node]:
+    """The items of a list; `most` says how many of what, and none behind those is read."""
+    nodes = sequence(node, reader.findings, write)
+    count, what = most
+    if len(nodes) > count:
+        reader.findings.error(node, f"{len(nodes):,} {what}: write at most {count:,}")
+    return nodes[:count]
+
+
 # --- the lesson ----------------------------------------------------------------------------------------
 def _lesson(root: Node, reader: Reader) -> Lesson | None:
     found = fields(root, reader.findings, KEYS, f"title: {TEXT_EXAMPLE}")
@@ -95,7 +110,8 @@ def _lesson(root: Node, reader: Reader) -> Lesson | None:
     hosts = reader.required(root, "hosts", "{client: 198.51.100.7}", lambda node: _hosts(node, reader))
     reader.hosts.update(hosts or {})
     listed = reader.need(root, "scenes", "a list of scenes (docs/lessons.md)")
-    nodes = [] if listed is None else sequence(listed, reader.findings, "a list of scenes (docs/lessons.md)")
+    write = "a list of scenes (docs/lessons.md)"
+    nodes = [] if listed is None else _bounded(listed, write, (MOST_SCENES, "scenes"), reader)
     if listed is not None and not nodes:
         reader.findings.error(listed, "there is no scene: write one (docs/lessons.md)")
     scenes = _all(nodes, lambda node: _scene(node, reader))

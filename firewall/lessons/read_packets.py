@@ -6,13 +6,13 @@ from ipaddress import ip_address
 from typing import Literal
 
 from firewall.lessons.lesson import AGAIN, Change, Crafted, End, IcmpError, Line, Talk, Wait
-from firewall.lessons.read_words import Reader
+from firewall.lessons.read_words import MOST_WAIT, NS, Reader
 from firewall.sources.located import Node
 from firewall.sources.reading import fields, mapping, quoted, sequence, shown, suggestion, text
 
 MOST_LINES = 1000
 MOST_FRAGMENTS = 40  # 40 kB: a datagram of IPv4 has at most 64 KiB (RFC 791 section 3.1)
-MOST_PACKETS = 10_000  # of one scene, said by its lines
+MOST_PACKETS = 10_000  # of one scene
 LONGEST_SEND = 4000  # characters
 LONGEST_EXPRESSION = 20_000  # characters; scapy's own bounds follow (pcaps.craft)
 FLAGS = "FSRPAUEC"  # FIN, SYN, RST, PSH, ACK, URG, ECE, CWR, as scapy writes them
@@ -36,7 +36,9 @@ def lines(node: Node, reader: Reader) -> tuple[Line, ...]:
     if len(nodes) > MOST_LINES:
         reader.findings.error(node, f"{len(nodes):,} lines of packets: write at most {MOST_LINES:,}")
         return ()
-    found = [each for item in nodes if (each := _line(item, reader)) is not None]
+    said = [(item, _line(item, reader)) for item in nodes]
+    found = [each for _, each in said if each is not None]
+    _check_waits(said, reader)
     packets = sum(len(each.send) * each.fragments for each in found if isinstance(each, Talk))
     crafts = any(isinstance(each, Crafted | IcmpError) for each in found)
     if isinstance(node.value, list) and not packets and not crafts and len(found) == len(nodes):
@@ -44,6 +46,16 @@ def lines(node: Node, reader: Reader) -> tuple[Line, ...]:
     if packets > MOST_PACKETS:
         reader.findings.error(node, f"{packets:,} packets: a scene has at most {MOST_PACKETS:,}")
     return tuple(found)
+
+
+def _check_waits(said: list[tuple[Node, Line | None]], reader: Reader) -> None:
+    """Note the line at which a scene's pauses become too long together."""
+    waited = 0
+    for node, line in said:
+        waited += line.time if isinstance(line, Wait) else 0
+        if waited > MOST_WAIT * NS:
+            reader.findings.error(node, f"the waits up to here are more than {MOST_WAIT:,} seconds: wait less")
+            return
 
 
 def _line(node: Node, reader: Reader) -> Line | None:

@@ -13,7 +13,7 @@ from firewall.sources.located import Node
 from firewall.sources.reading import fields, mapping, quoted, sequence, shown, suggestion, text
 
 LONGEST = 4000  # characters of a story
-MOST_WAIT = 366 * 86_400  # seconds; what is idle longer than a year is idle for good
+MOST_WAIT = 366 * 86_400  # seconds, of one line and of a scene; what is idle longer than a year is idle for good
 NS = 10**9
 TEXT_EXAMPLE = "{en: TEXT, ko: TEXT}"
 LANGUAGE_NAMES = {"en": "English", "ko": "Korean"}

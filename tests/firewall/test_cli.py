@@ -248,8 +248,14 @@ def test_a_reader_that_goes_away_is_no_error() -> None:
     assert (process.returncode, b"Traceback" in err, b"BrokenPipe" in err) == (0, False, False)
 
 
-def test_ctrl_c_ends_with_a_word_and_leaves_no_file(tmp_path: Path) -> None:
-    command = [*ENIWALL, "replay", "-", "--rules", WEB_RULES, "-o", str(tmp_path / "rows.csv")]
+@pytest.mark.parametrize(
+    ("ending", "status", "word"), [(signal.SIGINT, 130, "stopped"), (signal.SIGTERM, 143, "terminated")]
+)
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_a_signal_ends_with_a_word_and_leaves_no_file(
+    tmp_path: Path, ending: signal.Signals, status: int, word: str, kind: str
+) -> None:
+    command = [*ENIWALL, "replay", "-", "--rules", WEB_RULES, "-o", str(tmp_path / f"rows.{kind}")]
     process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stderr=subprocess.PIPE)
     assert process.stdin is not None
     capture = Path(WEB).read_bytes()
@@ -259,7 +265,7 @@ def test_ctrl_c_ends_with_a_word_and_leaves_no_file(tmp_path: Path) -> None:
         if list(tmp_path.iterdir()):
             break
         time.sleep(0.1)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(ending)
     _, err = process.communicate(timeout=300)
-    assert (process.returncode, err.decode().split()[-2:]) == (130, ["eniwall:", "stopped"])
+    assert (process.returncode, err.decode().split()[-2:]) == (status, ["eniwall:", word])
     assert list(tmp_path.iterdir()) == []

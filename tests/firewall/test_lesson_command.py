@@ -23,6 +23,7 @@ from firewall.reports.layout import cells
 from tests.firewall.lesson_folders import lesson_folder
 from tests.firewall.test_cli import ENIWALL, ROOT, Run
 
+LINE = '- {tcp: "customer:40000 > web:80", send: ">S <SA >A >PA <PA"}'  # of a new lesson
 FIRST = COURSES / "return-traffic"
 
 
@@ -373,6 +374,16 @@ def test_check_exits_with_1_for_what_is_untrue_and_2_for_what_cannot_be_read(run
     done = run("lesson", "check", folder)
     assert (done.status, done.out) == (2, "")
     assert done.err.startswith("eniwall: 2 problems in the lesson:\n")
+
+
+def test_of_long_rows_of_letters_only_the_first_difference_is_shown(run: Run, tmp_path: Path) -> None:
+    packets = f'- {{tcp: "customer:40000 > web:80", send: "{">S " * 100}"}}'
+    wanted = "A" * 60 + "D" + "A" * 139
+    letters = (f"sg: {wanted}, stateless: {'A' * 100}, nacl: {'A' * 100}", "sg: AAAAA, stateless: ADAAD, nacl: ADAAD")
+    done = run("lesson", "check", str(lesson_folder(tmp_path, (LINE, packets), letters[::-1])))
+    assert done.status == 1
+    shown = f"expected ...{'A' * 20}D{'A' * 19}..., the engine says ...{'A' * 40}..."
+    assert f"{shown} (200 and 100 signs): the first difference is at packet 61" in done.out
 
 
 def test_check_without_a_name_checks_those_that_come_with_eniwall(run: Run) -> None:

@@ -1,5 +1,7 @@
 """lesson.yaml as people write it: every mistake with its place and its cure, hostile files refused."""
 
+import os
+import sys
 from pathlib import Path
 from typing import NamedTuple
 
@@ -8,15 +10,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from firewall.errors import LessonFileError
+from firewall.lessons import packets, read
 from firewall.lessons.check import check
 from firewall.lessons.lesson import Change, Crafted, End, Talk, Wait
 from firewall.lessons.packets import laid_out
 from firewall.lessons.read import read_lesson
 from firewall.lessons.scene import all_judged
 from pcaps.craft import frames_to_packets
+from pcaps.errors import CraftError
 from tests.firewall.lesson_folders import lesson_folder, problems
 
 LINE = '- {tcp: "customer:40000 > web:80", send: ">S <SA >A >PA <PA"}'
+PACKET = '{tcp: "customer:40000 > web:80", send: ">S"}'
 
 
 def with_packets(place: Path, *lines: str) -> Path:
@@ -416,6 +421,47 @@ def test_too_much_is_refused(tmp_path: Path) -> None:
     many = ">A " * 1300
     folder = with_packets(tmp_path, *[f'{{tcp: "customer:{port} > web:80", send: "{many}"}}' for port in range(1, 9)])
     assert problems(folder) == ["lesson.yaml:32:7 scenes[0].packets - 10,400 packets: a scene has at most 10,000"]
+
+
+def test_a_scene_waits_a_year_at_most(tmp_path: Path) -> None:
+    year = with_packets(tmp_path / "a-year", "{wait: 31622400}", PACKET)
+    assert problems(year) == []
+    longer = with_packets(tmp_path / "longer", "{wait: 31622400}", PACKET, "{wait: 0.000000001}", "{wait: 1}", PACKET)
+    told = "the waits up to here are more than 31,622,400 seconds: wait less"
+    assert problems(longer) == [f"lesson.yaml:34:9 scenes[0].packets[2] - {told}"]
+
+
+def test_packets_in_scapy_s_words_count_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(packets, "MOST_PACKETS", 10)
+    crafted = """{scapy: 'IP(src="198.51.100.7", dst="10.0.1.10")/TCP(dport=(1, 5))'}"""
+    (enough,) = read_lesson(with_packets(tmp_path / "enough", crafted, crafted)).scenes
+    assert len(packets.laid_out(enough.lines).frames) == 10
+    folder = with_packets(tmp_path / "more", crafted, crafted, PACKET)
+    (more,) = read_lesson(folder).scenes
+    with pytest.raises(CraftError) as caught:
+        packets.laid_out(more.lines)
+    told = "more than 10 packets up to here: a scene has no more"
+    assert str(caught.value) == f"{folder}/lesson.yaml:34:9 scenes[0].packets[2] - {told}"
+
+
+def test_scenes_and_hidden_connections_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = lesson_folder(tmp_path)
+    monkeypatch.setattr(read, "MOST_CONNECTIONS", 1)
+    assert problems(folder) == ["hidden.yaml:5:3 connections - 3 connections: write at most 1"]
+    monkeypatch.setattr(read, "MOST_SCENES", 0)
+    assert problems(folder)[0] == "lesson.yaml:26:3 scenes - 1 scenes: write at most 0"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no such files")
+def test_what_is_no_regular_file_is_not_waited_for(tmp_path: Path) -> None:
+    folder = lesson_folder(tmp_path)
+    (folder / "lesson.yaml").unlink()
+    os.mkfifo(folder / "lesson.yaml")
+    told = "lesson.yaml: not a regular file: write the lesson into one"
+    assert problems(folder) == [told]
+    (folder / "lesson.yaml").unlink()
+    (folder / "lesson.yaml").symlink_to("/dev/zero")
+    assert problems(folder) == [told]
 
 
 def test_no_file_at_all(tmp_path: Path) -> None:
