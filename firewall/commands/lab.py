@@ -50,16 +50,16 @@ def lab(
 
 
 def _choose_engine(capture: str | None) -> None:
-    """Compiled where that is loaded quickly or worth the wait; lessons begin at once either way."""
+    """Compiled where that is loaded quickly or a capture is worth the wait; all else begins at once either way."""
     from firewall.small import is_small
     from pcaps import accelerate
 
     told = "ENIWALL_ENGINE" in os.environ or accelerate.chosen()
-    if told or accelerate.warm() or not (capture is None or is_small([capture])):
+    if told or accelerate.warm():
         return
-    accelerate.prefer("interpreted")
-    if accelerate.engine() == "interpreted":
+    if capture is None or is_small([capture]):
+        accelerate.prefer("interpreted")
+    elif accelerate.engine() == "compiled":  # not so without numba
         sys.stderr.write(
-            "eniwall: the engine is not compiled on this machine yet, so that a large capture takes a few seconds;"
-            " eniwall replay of one compiles it, once\n"
+            "eniwall: the engine is not compiled on this machine yet: that is done now, once; the page waits\n"
         )

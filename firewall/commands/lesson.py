@@ -83,6 +83,7 @@ def show(name: str, language: str, as_json: bool) -> None:
 def run(name: str, language: str, no_ask: bool) -> None:
     """Play a lesson: predict verdicts, see why.
 
+    At a question, a is ALLOW, d is DENY, Enter alone reveals the answer without counting it, and q leaves.
     Where standard input or output is no terminal, nothing is asked and the whole lesson is printed.
     """
     found = _loaded(name)
@@ -100,9 +101,9 @@ class _Prompt:
         """What is typed."""
         return str(click.prompt(prompt, default="", show_default=False))
 
-    def pause(self, prompt: str) -> None:
-        """Wait for Enter."""
-        click.prompt(f"\n[{prompt}]", default="", show_default=False, prompt_suffix="")
+    def pause(self, prompt: str) -> str:
+        """Wait for Enter; what is typed before it."""
+        return str(click.prompt(f"\n[{prompt}]", default="", show_default=False, prompt_suffix=""))
 
 
 @lesson.command()

@@ -37,13 +37,22 @@ TEXTS = {
     "asked": Text("packet {packet}, {reading}", "패킷 {packet}, {reading}"),
     "asked_at": Text("packet {packet}, {reading}, at {at}", "패킷 {packet}, {reading}, {at}"),
     "answer": Text("Answer: {verdict} {reason}", "답: {verdict} {reason}"),
-    "your_word": Text("Your prediction ({letters})", "예상({letters})"),
-    "not_a_word": Text("Type one of {letters}", "{letters} 중 하나를 입력하십시오"),
+    "your_word": Text(
+        "Your prediction ({letters}, Enter = reveal, q = leave)", "예상({letters}, Enter = 정답 보기, q = 나가기)"
+    ),
+    "not_a_word": Text(
+        "Type one of {letters}, q, or Enter alone", "{letters}, q 중 하나를 입력하거나 Enter 키만 누르십시오"
+    ),
     "right": Text("Right: {verdict} {reason}.", "맞았습니다. {verdict} {reason}입니다."),
     "wrong": Text("No: it is {verdict} {reason}.", "아닙니다. {verdict} {reason}입니다."),
-    "go_on": Text("Enter shows all verdicts", "Enter 키를 누르면 모든 판정을 표시합니다"),
-    "next_scene": Text("Enter goes on", "Enter 키를 누르면 계속합니다"),
+    "go_on": Text("Enter shows all verdicts, q leaves", "Enter = 모든 판정 보기, q = 나가기"),
+    "next_scene": Text("Enter goes on, q leaves", "Enter = 계속하기, q = 나가기"),
     "score": Text("{right} of {total} predictions were right.", "예상 {total}개 중 {right}개가 맞았습니다."),
+    "left": Text(
+        "You left. So far {right} of {total} predictions were right.",
+        "강의를 도중에 종료했습니다. 지금까지 예상 {total}개 중 {right}개가 맞았습니다.",
+    ),
+    "left_unasked": Text("You left before you predicted anything.", "예상을 입력하지 않고 강의를 종료했습니다."),
     # --- the task
     "task": Text("Your task", "과제"),
     "path": Text("network ACLs and security groups together", "네트워크 ACL과 보안 그룹을 함께 적용"),

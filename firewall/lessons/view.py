@@ -19,7 +19,7 @@ NS = 10**9
 PAUSE = NS  # a longer time between two packets is shown
 INDENT = "  "
 HANGUL = re.compile("[\uac00-\ud7a3]")
-ANSWER_STYLES = {None: None, True: "bold green", False: "bold red"}  # of predictions; None: nobody was asked
+ANSWER_STYLES = {None: None, True: "bold green", False: "bold red"}  # of predictions; None: there was none
 
 
 # --- verdicts in a table ---------------------------------------------------------------------------------------
@@ -83,12 +83,19 @@ class View:
         page.line(self.said("folder", folder=lesson.folder))
         return self.opening() + page.text()
 
-    def closing(self, right: int | None, asked: int) -> str:
-        """The score where somebody was asked, what was taught, the task."""
+    def left(self, right: int, predicted: int) -> str:
+        """The score of somebody who left before the end."""
         page = Page(self.width)
-        if right is not None and asked:
+        page.line()
+        page.line(self.said("left" if predicted else "left_unasked", right=right, total=predicted), "bold")
+        return page.text()
+
+    def closing(self, right: int, predicted: int) -> str:
+        """The score where something was predicted, what was taught, the task."""
+        page = Page(self.width)
+        if predicted:
             page.line()
-            page.line(self.said("score", right=right, total=asked), "bold")
+            page.line(self.said("score", right=right, total=predicted), "bold")
         page.heading(self.said("teaches"))
         self._prose(page, told(self.lesson.teaches, self.language))
         self._undocumented(page)
@@ -244,7 +251,7 @@ class View:
         return page.text()
 
     def answered(self, question: Question, judged: dict[str, Judged], right: bool | None) -> str:
-        """The engine's answer, in the words of its reason, and the author's why; `right` None: nobody was asked."""
+        """The engine's answer, in the words of its reason, and the author's why; `right`: as it was predicted."""
         page = Page(self.width)
         row = answer(question, judged)
         key = "answer" if right is None else "right" if right else "wrong"

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from rich.console import OverflowMethod
     from rich.text import Text
 
 STYLES = {"ALLOW": "green", "DENY": "red", "EXEMPT": "cyan", "NOT_EVALUATED": "yellow"}
@@ -66,7 +67,7 @@ def cells(text: str) -> int:
 
 
 def wrapped(text: str, width: int, first: str, later: str) -> "list[Text]":
-    """A text as lines, broken at spaces, and within a word only where it is longer than a line."""
+    """A text as lines, broken at spaces, and within a word only where it is longer than a line and no URL."""
     return [_line(first if place == 0 else later, part) for place, part in enumerate(_broken(text, width - len(later)))]
 
 
@@ -114,13 +115,14 @@ def _named_cells(columns: Sequence[Column], row: Cells, width: int, indent: str)
 
 
 def _broken(text: str, width: int) -> list[str]:
-    """The lines of a text in `width` columns; at least one."""
+    """The lines of a text in `width` columns; at least one. A URL is never cut: it would not work any more."""
     if cells(text) <= width:
         return [text]
     from rich.console import Console
     from rich.text import Text
 
-    lines = Text(text).wrap(Console(width=width), max(width, 2), overflow="fold")
+    overflow: OverflowMethod = "ignore" if "://" in text else "fold"
+    lines = Text(text).wrap(Console(width=width), max(width, 2), overflow=overflow)
     return [line.plain.rstrip() for line in lines]
 
 

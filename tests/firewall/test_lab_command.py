@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from firewall.commands.lab import _choose_engine as choose_engine
 from firewall.lab.server import bound_socket, has_desktop, host_names
 from pcaps.samples import sample
 from tests.firewall.lab import PATIENCE, running
@@ -110,6 +111,38 @@ def test_words_that_do_not_fit_are_told_before_anything_is_served(run: Run, word
     done = run("lab", *words)
     assert (done.status, done.out) == (2, "")
     assert told in done.err
+
+
+@pytest.mark.parametrize(
+    ("capture", "small", "asked", "told"),
+    [
+        (None, 0, ["interpreted"], ""),
+        (WEB, 1 << 20, ["interpreted"], ""),
+        (
+            WEB,
+            0,
+            [],
+            "eniwall: the engine is not compiled on this machine yet: that is done now, once; the page waits\n",
+        ),
+    ],
+    ids=["lesson", "small", "large"],
+)
+def test_only_a_large_capture_waits_for_the_engine_and_says_so(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    capture: str | None,
+    small: int,
+    asked: list[str],
+    told: str,
+) -> None:
+    preferred: list[str] = []
+    monkeypatch.delenv("ENIWALL_ENGINE", raising=False)
+    monkeypatch.setattr("firewall.small.SMALL_BYTES", small)
+    for name, answer in {"chosen": False, "warm": False, "engine": "compiled"}.items():
+        monkeypatch.setattr(f"pcaps.accelerate.{name}", lambda answer=answer: answer)
+    monkeypatch.setattr("pcaps.accelerate.prefer", preferred.append)
+    choose_engine(capture)
+    assert (preferred, capsys.readouterr().err) == (asked, told)
 
 
 def test_a_port_that_is_taken_is_told(run: Run) -> None:

@@ -122,7 +122,7 @@ def test_comments_of_rule_files_are_shown_in_their_language(run: Run, tmp_path: 
 
 
 class Answers:
-    """A learner who types these words."""
+    """A learner who types these words at questions, and at a pause Enter, or q where no word is left."""
 
     def __init__(self, *words: str) -> None:
         self.words = list(words)
@@ -132,8 +132,13 @@ class Answers:
         self.prompts.append(prompt)
         return self.words.pop(0)
 
-    def pause(self, prompt: str) -> None:
+    def pause(self, prompt: str) -> str:
         self.prompts.append(prompt)
+        return "" if self.words else "q"
+
+
+STAYS = "the last word, which no question asks for"
+ASKED = "Your prediction (a = ALLOW, d = DENY, Enter = reveal, q = leave)"
 
 
 def played(*words: str, language: str = "en") -> tuple[list[str], list[str]]:
@@ -141,22 +146,22 @@ def played(*words: str, language: str = "en") -> tuple[list[str], list[str]]:
     pages: list[str] = []
     learner = Answers(*words)
     Play(View(load_lesson("1"), language, 80), pages.append, learner).play()
-    assert learner.words == []
+    assert learner.words in ([], [STAYS])
     return [re.sub(r"\x1b\[[0-9;]*m", "", page) for page in pages], learner.prompts
 
 
 def test_a_learner_predicts_sees_why_and_has_a_score() -> None:
-    pages, prompts = played("a", "allow", "maybe", "D", "a")
+    pages, prompts = played("a", "allow", "maybe", "D", "a", STAYS)
     assert prompts == [
-        *["Your prediction (a = ALLOW, d = DENY)"] * 2,
-        "Enter shows all verdicts",
-        "Enter goes on",
-        "Your prediction (a = ALLOW, d = DENY)",
-        "Type one of a, d",
-        "Enter shows all verdicts",
-        "Enter goes on",
-        "Your prediction (a = ALLOW, d = DENY)",
-        "Enter shows all verdicts",
+        *[ASKED] * 2,
+        "Enter shows all verdicts, q leaves",
+        "Enter goes on, q leaves",
+        ASKED,
+        "Type one of a, d, q, or Enter alone",
+        "Enter shows all verdicts, q leaves",
+        "Enter goes on, q leaves",
+        ASKED,
+        "Enter shows all verdicts, q leaves",
     ]
     answers = [page.split("\n", 1)[0] for page in pages if page.startswith(("Right", "No:"))]
     assert answers == [
@@ -171,10 +176,45 @@ def test_a_learner_predicts_sees_why_and_has_a_score() -> None:
 
 
 def test_in_korean_everything_around_the_verdicts_is_korean() -> None:
-    pages, prompts = played("a", "a", "d", "a", language="ko")
-    assert prompts[0] == "예상(a = ALLOW, d = DENY)"
+    pages, prompts = played("a", "a", "d", "a", STAYS, language="ko")
+    assert prompts[0] == "예상(a = ALLOW, d = DENY, Enter = 정답 보기, q = 나가기)"
+    assert prompts[2] == "Enter = 모든 판정 보기, q = 나가기"
     assert "맞았습니다. ALLOW established입니다.\n" in pages[3]
     assert pages[-1].startswith("\n예상 4개 중 2개가 맞았습니다.\n")
+
+
+def test_enter_reveals_and_does_not_count() -> None:
+    pages, _ = played("", "d", "", "a", STAYS)
+    answers = [page.split("\n", 1)[0] for page in pages if page.startswith(("Right", "No:", "Answer"))]
+    assert answers == [
+        "Answer: ALLOW established",
+        "Right: DENY nacl-egress.",
+        "Answer: ALLOW rule",
+        "Right: ALLOW rule.",
+    ]
+    assert pages[-1].startswith("\n2 of 2 predictions were right.\n")
+    assert "predictions" not in played("", "", "", "", STAYS)[0][-1]
+
+
+@pytest.mark.parametrize(
+    ("typed", "english", "korean"),
+    [
+        (
+            ("a", "Q"),
+            "You left. So far 1 of 1 predictions were right.",
+            "강의를 도중에 종료했습니다. 지금까지 예상 1개 중 1개가 맞았습니다.",
+        ),
+        (
+            ("a", "a"),  # and q at the pause behind them
+            "You left. So far 1 of 2 predictions were right.",
+            "강의를 도중에 종료했습니다. 지금까지 예상 2개 중 1개가 맞았습니다.",
+        ),
+        (("q",), "You left before you predicted anything.", "예상을 입력하지 않고 강의를 종료했습니다."),
+    ],
+)
+def test_q_leaves_with_the_score_so_far(typed: tuple[str, ...], english: str, korean: str) -> None:
+    assert played(*typed)[0][-1] == f"\n{english}\n"
+    assert played(*typed, language="ko")[0][-1] == f"\n{korean}\n"
 
 
 class Terminal:
@@ -222,6 +262,17 @@ def test_on_a_terminal_it_asks_and_is_coloured() -> None:
     assert "예상 4개 중 3개가 맞았습니다." in told
 
 
+def test_whoever_leaves_at_a_terminal_has_done_nothing_wrong() -> None:
+    terminal = Terminal(100, "lesson", "run", "1")
+    for prompt, word in (("): ", ""), ("): ", "a"), ("leaves]", ""), ("leaves]", "q")):
+        terminal.read_to(prompt)
+        terminal.type(word)
+    assert terminal.status() == 0
+    told = terminal.shown.decode()
+    assert "Your prediction (a = ALLOW, d = DENY, Enter = reveal, q = leave): " in told
+    assert "You left. So far 0 of 1 predictions were right." in told
+
+
 def test_no_ask_tells_all_on_a_terminal_too() -> None:
     terminal = Terminal(60, "lesson", "run", "1", "--no-ask")
     assert terminal.status() == 0
@@ -230,6 +281,14 @@ def test_no_ask_tells_all_on_a_terminal_too() -> None:
     tables = [line for line in lines if re.match(r" +\d  \w+:", line)]
     assert tables
     assert max(map(cells, tables)) <= 60
+
+
+@pytest.mark.parametrize("language", ["en", "ko"])
+@pytest.mark.parametrize("width", [20, 60])
+def test_addresses_of_pages_are_never_cut(width: int, language: str) -> None:
+    for lesson in lessons():
+        shown = View(lesson, language, width).closing(1, 1).split()
+        assert [source for source in lesson.sources if source.startswith("http") and source not in shown] == []
 
 
 @pytest.mark.parametrize("language", ["en", "ko"])
