@@ -2,15 +2,14 @@
 
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-try:
+if sys.platform != "win32":  # there nothing is locked, and nothing that was left is removed
     import fcntl
-except ImportError:  # Windows: nothing is locked there, and nothing that was left is removed
-    fcntl = None  # type: ignore[assignment]
 
 PREFIX = "eniwall-lab-"
 LOCK = "lock"
@@ -32,7 +31,7 @@ def lab_folder() -> Iterator[Path]:
 
 def _lock(folder: Path) -> int | None:
     """The open lock: the system frees it with the process, however that ends."""
-    if fcntl is None:
+    if sys.platform == "win32":
         return None
     new = folder / f"{LOCK}.new"
     lock = os.open(new, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600)
@@ -43,7 +42,7 @@ def _lock(folder: Path) -> int | None:
 
 def _remove_left() -> None:
     """Remove the user's own folders of this name whose lock is free; one without a lock is nobody's business here."""
-    if fcntl is None:
+    if sys.platform == "win32":
         return
     for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
         with suppress(OSError):  # another's, locked, or gone by now
