@@ -5,6 +5,7 @@ ends of every block that either of two rule sets names, and those next to them; 
 range, and those next to them; and of both a few usual ones.
 """
 
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from ipaddress import ip_address
 from random import Random
@@ -29,7 +30,6 @@ from pcaps.frame import Frame
 from pcaps.opener import opener
 
 MOST = 4000  # probes of one task; of more, this many are drawn
-SEED = "probes"
 APART = 86_400 * 10**9  # ns between two: longer than a connection that was only opened is remembered
 LAST_PORT = 65535
 SCTP = 132
@@ -115,14 +115,24 @@ class Grid(NamedTuple):
 
 
 def probes(solution: RuleSet, learner: RuleSet, directions: Sequence[Direction] = DIRECTIONS) -> list[Probe]:
-    """The probes at every interface of the solution; at most MOST, and for equal rules the same every time."""
+    """The probes at every interface of the solution; at most MOST, and for equal rules the same every time.
+
+    Those of the solution's own words come first and have half the room, so that no learner's rules crowd them out.
+    """
     own = [address for eni in solution.interfaces.values() for address in _first_addresses(eni)]
-    grids = [_grid(each, direction, (solution, learner)) for each in own for direction in directions]
+    ways = [(address, direction) for address in own for direction in directions]
+    first = dict.fromkeys(_drawn([_grid(*way, (solution,)) for way in ways], MOST // 2, "solution"))
+    every = _drawn([_grid(*way, (solution, learner)) for way in ways], MOST - len(first), "both")
+    return list(first | dict.fromkeys(every))
+
+
+def _drawn(grids: Sequence[Grid], most: int, seed: str) -> Iterator[Probe]:
+    """All probes of the grids, or so many of them in their order."""
     total = sum(map(len, grids))
     places: Iterable[int] = range(total)
-    if total > MOST:
-        places = sorted(Random(SEED).sample(range(total), MOST))  # noqa: S311  (no secret)
-    return list(dict.fromkeys(_at_places(grids, places)))
+    if total > most:
+        places = sorted(Random(seed).sample(range(total), most))  # noqa: S311  (no secret)
+    return _at_places(grids, places)
 
 
 def _grid(own: Address, direction: Direction, both: Iterable[RuleSet]) -> Grid:
@@ -136,13 +146,12 @@ def _grid(own: Address, direction: Direction, both: Iterable[RuleSet]) -> Grid:
 
 def _at_places(grids: Iterable[Grid], places: Iterable[int]) -> Iterator[Probe]:
     """The probes at ascending places of all grids, one grid behind the other."""
-    behind = iter(grids)
-    grid, start = next(behind), 0
-    for place in places:
-        while place >= start + len(grid):
-            start += len(grid)
-            grid = next(behind)
-        yield grid.probe(place - start)
+    waiting = deque(places)
+    start = 0
+    for grid in grids:
+        while waiting and waiting[0] < start + len(grid):
+            yield grid.probe(waiting.popleft() - start)
+        start += len(grid)
 
 
 def frames(found: Iterable[Probe]) -> list[Frame]:
