@@ -3,16 +3,16 @@
 import base64
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
-from urllib.parse import parse_qs, urlsplit
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs
 
 import pytest
 
 from firewall.lessons.grade import grade
 from firewall.lessons.library import COURSES, load_lesson
 from pcaps.samples import sample
+from tests.browser.lab import SCENE, Lab, answer, chips, forward, link_of, replaced, rules, show, table_state
 from tests.firewall.hostile_report import PLANTED
 from tests.firewall.lab import running
 
@@ -20,94 +20,6 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 pytestmark = [pytest.mark.browser, pytest.mark.compiled_only]
-
-SERIOUS = ("serious", "critical")
-SCENE = "#lesson=return-traffic&scene=1&step=1&lang=en"
-
-
-class Lab(NamedTuple):
-    url: str
-    told: list[str]  # what the browser complained of
-
-
-@pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with running(tmp_path_factory.mktemp("lab")) as lab:
-        yield f"http://127.0.0.1:{lab.port}/{lab.token}/"
-
-
-@pytest.fixture
-def lab(page: "Page", address: str) -> Iterator[Lab]:
-    """A lab whose page tells no error, and asks nobody else."""
-    told: list[str] = []
-    asked: list[str] = []
-    page.on("console", lambda message: told.append(message.text))
-    page.on("pageerror", lambda error: told.append(str(error)))
-    page.on("dialog", lambda dialog: told.append(dialog.message))
-    page.on("request", lambda request: asked.append(request.url))
-    yield Lab(address, told)
-    assert told == []
-    assert asked
-    assert {urlsplit(url).netloc for url in asked} == {urlsplit(address).netloc}
-
-
-def show(page: "Page", lab: Lab, link: str = SCENE) -> None:
-    """Open a link and wait for its steps."""
-    from playwright.sync_api import expect
-
-    page.goto("about:blank")
-    page.goto(lab.url + link)
-    expect(page.locator(".st-packet h2")).to_be_visible(timeout=30_000)
-
-
-def forward(page: "Page") -> None:
-    page.locator("main").press("ArrowRight")
-
-
-def answer(page: "Page", reading: str, word: str) -> None:
-    page.locator(f".st-card[data-reading={reading}] .st-choice.{word}").click()
-
-
-def table_state(page: "Page", state: str) -> None:
-    """Wait until the table's first entry is in a state."""
-    from playwright.sync_api import expect
-
-    expect(page.locator(".st-table tbody tr").first).to_contain_text(state)
-
-
-def rules(page: "Page") -> None:
-    """See that the rules stand beside the steps."""
-    choice = page.locator(".side-choice [data-side=rules]")
-    if choice.is_visible():
-        choice.click()
-
-
-def replaced(page: "Page", old: str, new: str) -> None:
-    """Edit the rules as a person would: select, type."""
-    area = page.locator("#rules-text")
-    text = area.input_value()
-    start = text.index(old)
-    area.evaluate(
-        "(area, [start, end]) => { area.focus(); area.setSelectionRange(start, end); }", [start, start + len(old)]
-    )
-    page.keyboard.type(new)
-
-
-def link_of(page: "Page", lab: Lab) -> str:
-    """The page's link, once it holds the rules as they stand in the editor."""
-    from playwright.sync_api import expect
-
-    rules = base64.urlsafe_b64encode(page.locator("#rules-text").input_value().encode()).decode().rstrip("=")
-    expect(page).to_have_url(re.compile(f"&rules={rules}$"))
-    return page.url.removeprefix(lab.url)
-
-
-def chips(page: "Page") -> list[str]:
-    """The letters of every packet in the timeline: a word a packet."""
-    found: list[str] = page.locator(".st-row").evaluate_all(
-        "all => all.map((row) => [...row.querySelectorAll('.st-chip')].map((chip) => chip.textContent[0]).join(''))"
-    )
-    return found
 
 
 # --- a lesson --------------------------------------------------------------------------------------------------
@@ -161,106 +73,6 @@ def test_nothing_of_the_answer_can_be_read_before_it_is_given(page: "Page", lab:
     assert "SYN_RECV" not in text.replace(page.locator(".st-states").inner_text(), "")
     assert "established" not in text
     assert page.locator(".st-verdict").count() == 0
-
-
-@pytest.mark.parametrize("large", [False, True])
-def test_packet_and_question_come_into_view_and_a_refused_step_says_why(page: "Page", lab: Lab, large: bool) -> None:
-    from playwright.sync_api import expect
-
-    page.set_viewport_size({"width": 1280, "height": 800})
-    show(page, lab)
-    assert page.locator("#story p").first.is_visible()
-    if large:
-        page.get_by_role("button", name="Large type").click()
-    expect(page.locator(".st-packet")).to_be_in_viewport()
-    forward(page)
-    expect(page.locator(".st-reveal")).to_be_in_viewport(ratio=1)
-    expect(page.locator(".st-verdicts h2")).to_be_in_viewport(ratio=1)
-    expect(page.locator(".st-packet")).to_be_in_viewport(ratio=0.3 if large else 1)
-    expect(page.locator("#story p").first).to_be_hidden()
-    page.evaluate("scrollTo(0, 0)")
-    expect(page.locator(".st-refused")).to_be_empty()
-    page.get_by_role("button", name="Forward").click(force=True)  # aria-disabled, and it answers
-    expect(page.locator(".st-refused")).to_have_text("Answer this step first.")
-    expect(page.locator(".st-refused")).to_be_in_viewport(ratio=1)
-    expect(page.locator(".st-reveal")).to_be_in_viewport(ratio=1)
-    expect(page.locator(".st-number")).to_have_value("2")
-    page.locator(".st-reveal").click()
-    expect(page.locator(".st-refused")).to_be_empty()
-
-
-@pytest.mark.parametrize("key", ["ArrowRight", "End", " "])
-def test_every_way_past_a_question_is_refused_with_the_same_words(page: "Page", lab: Lab, key: str) -> None:
-    from playwright.sync_api import expect
-
-    page.set_viewport_size({"width": 360, "height": 740})
-    show(page, lab)
-    forward(page)
-    expect(page.locator(".st-reveal")).to_be_visible()
-    page.locator("main").press(key)
-    expect(page.locator(".st-refused")).to_have_text("Answer this step first.")
-    expect(page.locator(".st-refused")).to_be_in_viewport(ratio=1)
-
-
-def test_editing_rules_ends_predicting_says_so_and_all_changes_can_be_reached(page: "Page", lab: Lab) -> None:
-    from playwright.sync_api import expect
-
-    show(page, lab)
-    forward(page)
-    expect(page.locator(".st-choice")).to_have_count(6)
-    rules(page)
-    replaced(page, "type: SSH", "type: HTTP")
-    expect(page.locator("#rules-status")).to_have_text("Verdicts changed at 5 steps")
-    expect(page.locator("#predict-stopped")).to_have_text(
-        "Predicting is off now: the questions hold for the first rules."
-    )
-    expect(page.get_by_role("button", name="Predict")).to_have_attribute("aria-pressed", "false")
-    expect(page.locator(".st-verdict")).to_have_count(3)
-    expect(page.locator(".st-changed")).to_have_count(5)
-    reached = []
-    for _ in range(5):
-        page.get_by_role("button", name="Next change").click()
-        reached.append(page.locator(".st-number").input_value())
-    assert sorted(reached) == ["1", "2", "3", "4", "5"]
-
-    page.get_by_role("button", name="Predict").click()  # what changed is part of what is predicted
-    expect(page.locator(".st-choice")).to_have_count(9)
-    expect(page.locator("#rules-status")).to_be_empty()
-    expect(page.locator(".moves button")).to_have_count(0)
-    page.locator("#restore").click()
-    expect(page.locator("#predict-stopped")).to_be_empty()
-    expect(page.get_by_role("button", name="Predict")).to_have_attribute("aria-pressed", "false")
-    page.get_by_role("button", name="Predict").click()
-    page.locator("main").press("End")
-    expect(page.locator(".st-choice")).to_have_count(6)  # the lesson's questions again
-    expect(page.locator(".st-number")).to_have_value("2")
-
-
-def tops(page: "Page", selector: str) -> list[float]:
-    found: list[float] = page.locator(selector).evaluate_all(
-        "all => all.map((each) => each.getBoundingClientRect().top)"
-    )
-    return found
-
-
-@pytest.mark.parametrize("width", [360, 1280, 1920])
-@pytest.mark.parametrize("link", [SCENE, "#lesson=return-traffic&scene=1&task=1&step=1"], ids=["scene", "task"])
-@pytest.mark.parametrize("with_rules", [False, True])
-def test_hosts_and_verdicts_stand_side_by_side_or_in_one_column(
-    page: "Page", lab: Lab, width: int, link: str, with_rules: bool
-) -> None:
-    page.set_viewport_size({"width": width, "height": 900})
-    show(page, lab, link)
-    choice = page.locator(f".side-choice [data-side={'rules' if with_rules else 'states'}]")
-    if choice.is_visible():
-        choice.click()
-    page.locator(".st-card").nth(2).wait_for()
-    middles = page.locator(".st-path > *").evaluate_all(
-        "all => all.map((each) => each.getBoundingClientRect()).map((box) => box.top + box.height / 2)"
-    )
-    wide = page.locator(".st-main").evaluate("each => each.clientWidth") > 544
-    assert len(set(tops(page, ".st-card"))) == (1 if wide else 3)
-    assert len({round(each) for each in middles}) == (1 if wide else 3)
 
 
 def test_a_link_restores_lesson_scene_step_language_and_rules(page: "Page", lab: Lab) -> None:
@@ -325,28 +137,6 @@ def test_mistakes_stand_at_their_lines_while_the_steps_stay(page: "Page", lab: L
     assert "protocol: tpc" in selected
 
 
-@pytest.mark.parametrize("width", [360, 1280])
-def test_a_mistake_is_seen_above_the_rules_and_no_line_of_them_is_cut(page: "Page", lab: Lab, width: int) -> None:
-    from playwright.sync_api import expect
-
-    page.set_viewport_size({"width": width, "height": 800})
-    show(page, lab)
-    rules(page)
-    long = "# " + "a word " * 40 + "x" * 200
-    page.locator("#rules-text").fill(long + "\nsecurity_groups: [\n" + "# an end\n" * 40)
-    expect(page.locator("#rules-problems .problem")).to_be_in_viewport(ratio=1)
-    expect(page.locator("#rules-status")).to_be_in_viewport(ratio=1)
-    area = page.locator("#rules-text")
-    sizes = area.evaluate("each => [each.scrollWidth - each.clientWidth, each.scrollHeight - each.clientHeight]")
-    assert sizes == [0, 0]  # all of it is drawn, and the box around it scrolls
-    heights = page.locator(".gutter div").evaluate_all("all => all.map((each) => each.offsetHeight)")
-    assert heights[0] > 3 * heights[1]
-    assert set(heights[1:]) == {heights[1]}
-    assert len(heights) == 43
-    area.press("Control+End")
-    assert page.locator(".editor").evaluate("each => each.scrollTop") > 100  # it follows the cursor
-
-
 def test_a_task_is_graded_until_all_is_right(page: "Page", lab: Lab) -> None:
     from playwright.sync_api import expect
 
@@ -370,17 +160,6 @@ def test_a_task_is_graded_until_all_is_right(page: "Page", lab: Lab) -> None:
     expect(page.locator("#task")).to_be_hidden()
     page.get_by_role("button", name="Task", exact=True).click()
     expect(page.locator("#rules-text")).to_have_value(re.compile("number: 100"))  # the learner's rules are kept
-
-
-def test_what_a_lesson_teaches_is_told_behind_its_questions_and_not_before(page: "Page", lab: Lab) -> None:
-    from playwright.sync_api import expect
-
-    show(page, lab)
-    teaches = load_lesson("return-traffic").teaches.en
-    expect(page.locator("#about")).to_have_text(re.compile("^Lesson 1Return trafficThe story"))
-    assert teaches not in page.locator("body").inner_text()
-    page.get_by_text("To take away").click()
-    assert page.locator("#takeaway p").all_inner_texts()[-1] == teaches
 
 
 # --- captures ----------------------------------------------------------------------------------------------------
@@ -482,42 +261,6 @@ def test_a_script_that_got_into_the_page_would_not_run(page: "Page", address: st
 
 
 # --- everybody -----------------------------------------------------------------------------------------------------
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [360, 1280])
-@pytest.mark.parametrize("link", [SCENE, "#lesson=return-traffic&scene=1&task=1&step=3&lang=ko"], ids=["scene", "task"])
-def test_axe_finds_no_serious_fault(page: "Page", lab: Lab, scheme: Any, width: int, link: str) -> None:
-    axe = pytest.importorskip(
-        "axe_playwright_python.sync_playwright", reason="no axe: pip install axe-playwright-python"
-    )
-    page.emulate_media(color_scheme=scheme)
-    page.set_viewport_size({"width": width, "height": 900})
-    show(page, lab, link)
-    page.locator("#menu").click()
-    rules(page)
-    replaced(page, "type: SSH", "protocol: tpc")
-    page.locator("#rules-problems .problem").first.wait_for()
-    found = axe.Axe().run(page).response
-    assert found["passes"]
-    serious = [
-        (each["id"], [node["target"] for node in each["nodes"]])
-        for each in found["violations"]
-        if each["impact"] in SERIOUS
-    ]
-    assert serious == []
-
-
-@pytest.mark.parametrize("width", [360, 768, 1280, 1920])
-@pytest.mark.parametrize("large", [False, True])
-def test_the_page_never_scrolls_sideways(page: "Page", lab: Lab, width: int, large: bool) -> None:
-    page.set_viewport_size({"width": width, "height": 900})
-    show(page, lab, "#lesson=response-traffic&scene=3&step=2&lang=ko")
-    if large:
-        page.get_by_role("button", name="큰 글자").click()
-    rules(page)
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
-    assert page.locator("#rules-text").is_visible()
-
-
 def test_the_keyboard_reaches_everything_and_leaves_the_editor(page: "Page", lab: Lab) -> None:
     show(page, lab)
     page.keyboard.press("Tab")
@@ -529,17 +272,6 @@ def test_the_keyboard_reaches_everything_and_leaves_the_editor(page: "Page", lab
     assert page.locator(".st-number").input_value() == "1"
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.id") != "rules-text"
-
-
-def test_a_host_has_one_name_and_neither_says_what_it_means(page: "Page", lab: Lab) -> None:
-    from playwright.sync_api import expect
-
-    show(page, lab, "#lesson=still-pings&scene=1&step=2")
-    expect(page.locator("#st-row-2 .st-ends")).to_have_text("web → laptop")
-    assert page.locator(".st-host strong").all_text_contents() == ["laptop", "web"]
-    page.locator("main").press("End")
-    expect(page.locator(".st-choice.neither").first).to_have_text("neither (EXEMPT or NOT_EVALUATED)")
-    expect(page.locator(".st-reveal")).to_have_text("Reveal")
 
 
 def test_a_new_line_begins_where_the_one_above_began(page: "Page", lab: Lab) -> None:

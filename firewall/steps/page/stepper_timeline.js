@@ -4,6 +4,7 @@ import { called, el, parted, thousands } from "./stepper_dom.js";
 const HEIGHT = 3.25; // rem, of a line
 const SPARE = 5; // lines above and below what is seen
 const LETTERS = { ALLOW: "A", DENY: "D", EXEMPT: "E", NOT_EVALUATED: "N" };
+const CHANGED = "≠";
 const ARROWS = { ingress: "→", egress: "←" };
 
 /** `view`: {t, scene, row(n) -> Promise, hidden(n), changed: Set, current()}; `choose(n)` is called for a click. */
@@ -17,10 +18,11 @@ export class Timeline {
     this.list = el("div", { class: "st-list", role: "listbox", tabindex: "0", "aria-label": t("timeline_label"), scroll: () => this.draw(),
       keydown: (event) => this.keys(event) }, this.rows);
     const heads = scene.readings.map((name) => el("span", { class: "st-head", title: t(`reading_${name}`) }, t(`short_${name}`)));
-    const legend = Object.entries(LETTERS).map(([word, letter]) => `${letter}\u00a0${word}`).join(" · ");
+    const legend = Object.entries(LETTERS).map(([word, letter]) => `${letter}\u00a0${word}`);
+    if (view.changed.size) legend.push(`${CHANGED}\u00a0${t("changed_mark")}`);
     this.element = el("section", { class: "st-time", "aria-label": t("timeline") },
       el("div", { class: "st-heads" }, el("h2", {}, t("timeline")), el("div", { class: "st-chips" }, ...heads)), this.list,
-      el("p", { class: "st-legend st-quiet" }, legend));
+      el("p", { class: "st-legend st-quiet" }, legend.join(" · ")));
   }
 
   resize() {
@@ -62,7 +64,7 @@ export class Timeline {
     },
       el("span", { class: "st-n" }, thousands(each.n)),
       el("span", { class: "st-what" },
-        el("span", { class: "st-line" }, el("span", { class: "st-name" }, what), changed.has(each.n) && !hidden(each.n) ? el("em", { class: "st-changed" }, t("changed_mark")) : null),
+        el("span", { class: "st-line" }, el("span", { class: "st-name" }, what), changed.has(each.n) && !hidden(each.n) ? this.mark() : null),
         el("span", { class: "st-ends" }, ...(each.src ? ends : [`${each.time} s`]))),
       el("span", { class: "st-chips" }, ...each.verdicts.map(([verdict], place) => this.chip(verdict, hidden(each.n), scene.readings[place]))));
     made.style.transform = `translateY(${(each.n - 1) * this.height}px)`;
@@ -77,6 +79,11 @@ export class Timeline {
     const name = called(address, hosts, own ? row.eni : "");
     const told = interfaces.length === 1 && own && port; // then the arrow says whose end it is
     return [told ? null : el("span", { class: "st-name" }, port && name.includes(":") ? `[${name}]` : name), port ? el("span", {}, `:${port}`) : null];
+  }
+
+  mark() {
+    const word = this.view.t("changed_mark");
+    return el("em", { class: "st-changed", title: word }, el("span", { "aria-hidden": "true" }, CHANGED), el("span", { class: "st-unseen" }, word));
   }
 
   chip(verdict, hidden, reading) {
