@@ -6,6 +6,10 @@ from firewall.errors import LessonFileError
 from firewall.lessons.read import read_lesson
 from firewall.lessons.scaffold import new_lesson
 
+# Packets of the template, and a shorter line.
+LINE = '- {tcp: "customer:40000 > web:80", send: ">S <SA >A >PA <PA"}'
+PACKET = '{tcp: "customer:40000 > web:80", send: ">S"}'
+
 
 def lesson_folder(place: Path, *changes: tuple[str, str], file: str = "lesson.yaml") -> Path:
     """A new lesson, in one of whose files texts are replaced; each must be there."""
@@ -29,3 +33,13 @@ def problems(folder: Path) -> list[str]:
     except LessonFileError as error:
         return [problem.replace(f"{folder}/", "") for problem in error.problems]
     return []
+
+
+def with_packets(place: Path, *lines: str) -> Path:
+    """The template with other packets."""
+    return lesson_folder(place, (LINE, "\n      ".join(f"- {line}" for line in lines)))
+
+
+def with_hosts(place: Path, hosts: str) -> Path:
+    """The template with more hosts."""
+    return lesson_folder(place, ("  web: 10.0.1.10\n", f"  web: 10.0.1.10\n{hosts}\n"))
