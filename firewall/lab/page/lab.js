@@ -6,6 +6,8 @@ import { mountStepper } from "./stepper.js";
 import { button, element, fill, packed, unpacked } from "./words.js";
 
 const MOST_ASKED = 1000; // rows in which the packets of questions are looked for
+const SESSION = /^[0-9a-f]{16}$/;
+const NONE = "0"; // no session is called so: the lab says what that means
 const at = (id) => document.getElementById(id);
 
 let begun; // what the lab said at first: texts, what to show, how large a capture may be
@@ -300,7 +302,7 @@ function wantedBy(hash) {
   const shared = { step: parts.has("step") ? number("step") : null, rules };
   if (parts.has("lang")) lang = Object.hasOwn(begun.texts, parts.get("lang")) ? parts.get("lang") : lang;
   if (parts.has("lesson")) return { lesson: parts.get("lesson"), scene: number("scene"), task: parts.has("task"), ...shared };
-  if (/^[0-9a-f]{16}$/.test(parts.get("open") ?? "")) return { open: parts.get("open"), ...shared };
+  if (parts.has("open")) return { open: SESSION.test(parts.get("open")) ? parts.get("open") : NONE, ...shared };
   if (parts.has("capture") || begun.capture) return { capture: true, ...shared };
   return begun.lesson ? { lesson: begun.lesson, scene: 1, task: false, ...shared } : null;
 }
