@@ -281,6 +281,7 @@ VPC_OBJECT = mapping({**blocks("10.0.0.0/16"), "id": identity("vpc-"), "descript
 SUBNET = mapping(
     {
         **blocks("10.0.1.0/24"),
+        "cidrs": said("Its address blocks; []: nobody knows them.", listed(BLOCK_TEXT)),
         "vpc": VPC,
         "network_acl": said("Its network ACL, by name or id; absent: its VPC's default one.", WORD),
         "id": identity("subnet-"),

@@ -6,8 +6,8 @@ own: to the ports that the client chose, of which AWS names ranges (firewall.eph
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
-from ipaddress import collapse_addresses, ip_address, ip_network
+from dataclasses import dataclass, field, replace
+from ipaddress import ip_address, ip_network
 from typing import NamedTuple
 
 import numpy as np
@@ -15,7 +15,18 @@ from numpy.typing import NDArray
 
 from firewall.columns import distinct_peers, has_ports
 from firewall.ephemeral import CATCH_ALL, FIRST_EPHEMERAL, KINDS, client_kind
-from firewall.group_acls import Added, Plan, Wanted, numbers, rule_entries, uncovered
+from firewall.group_acls import (
+    Added,
+    Plan,
+    Wanted,
+    crosses_border,
+    group_entries,
+    homes_of,
+    numbers,
+    rule_entries,
+    side_by_side,
+    uncovered,
+)
 from firewall.labels import ICMP_PROTOCOLS, address_text
 from firewall.model import (
     ALL_PORTS,
@@ -25,12 +36,10 @@ from firewall.model import (
     TCP,
     UDP,
     Direction,
-    Network,
     NetworkAclEntry,
     Rule,
     RuleSet,
 )
-from firewall.policy import attached_rules
 from firewall.quotas import ENTRIES
 from firewall.rows import Judged
 from firewall.verdict import ALLOW, DROPPED_AT_SENDER, EGRESS, INGRESS, NACL_EGRESS, NACL_INGRESS, RELATED
@@ -128,11 +137,14 @@ class Lacking:
     def wanted(self, plan: Plan, rule_set: RuleSet, *, catch_all: bool) -> dict[tuple[str, Direction], list[Wanted]]:
         """The entries by network ACL and direction; `catch_all`: one range of ports for clients of every kind."""
         found: dict[tuple[str, Direction], list[Wanted]] = {}
+        homes = {acl_id: homes_of(acl_id, rule_set) for acl_id in plan.acl_of.values()}
         for asked in sorted(self.asked):
             name = plan.interfaces[asked.eni].interface_id
             direction: Direction = "ingress" if asked.direction == INGRESS else "egress"
-            listed = found.setdefault((plan.acl_of[name], direction), [])
-            listed += self._entries_for(asked, rule_set, catch_all=catch_all)
+            acl_id = plan.acl_of[name]
+            listed = found.setdefault((acl_id, direction), [])
+            asked_for = self._entries_for(asked, rule_set, catch_all=catch_all)
+            listed += (each for each in asked_for if crosses_border(each.peer, homes[acl_id]))
         return found
 
     def _entries_for(self, asked: Asked, rule_set: RuleSet, *, catch_all: bool) -> Iterator[Wanted]:
@@ -164,15 +176,27 @@ def _client(asked: Asked) -> int | tuple[int, int]:
 
 
 # --- the remedy --------------------------------------------------------------------------------------------
+class Widened(NamedTuple):
+    """The prefix lengths that peers are widened to, IPv4's and IPv6's, and the entries that the list then has."""
+
+    v4: int
+    v6: int
+    entries: int
+
+
 @dataclass(frozen=True)
 class Quota:
-    """A list of a network ACL and the quota that it meets; `widened`: the prefix lengths of its peers, if changed."""
+    """A list of a network ACL and the quota that it meets; `widened`: the prefix lengths of its replies, if changed.
+
+    `if_widened`: what a list over its quota would be with the groups' own entries widened, which is not done.
+    """
 
     acl_id: str
     direction: Direction
     entries: int
     widened: tuple[int, int] | None
     catch_all: bool
+    if_widened: Widened | None = None
 
     @property
     def over(self) -> bool:
@@ -225,6 +249,10 @@ def remedy(plan: Plan, rule_set: RuleSet, lacking: Lacking, *, changing: bool = 
             covering = () if changing else before
             lists = (own.get(place, []), any_client.get(place, []))
             found, quota = _fitted(place, len(before), covering, *lists)
+            if quota.over and acl_id in plan.members:
+                members = [rule_set.interfaces[each] for each in plan.members[acl_id]]
+                of_groups = group_entries(acl_id, members, direction, rule_set)
+                quota = replace(quota, if_widened=_if_widened(of_groups, len(found)))
             quotas.append(quota)
             taken = [entry.number for entry in before]
             for each, number in zip(found, numbers(len(found), taken), strict=True):
@@ -258,31 +286,38 @@ def _fitted(
     return exact, Quota(*place, standing + len(exact), None, catch_all=False)
 
 
-def merged(wanted: Iterable[Wanted], step: int, before: Sequence[NetworkAclEntry]) -> list[Wanted]:
-    """Entries with their peers widened by so many steps; side by side ones are one, covered ones are left out."""
-    blocks: dict[Wanted, list[Network]] = {}
-    for each in wanted:
-        key = each._replace(peer=ip_network(("0.0.0.0/0", "::/0")[each.peer.version == 6]))
-        length = WIDTHS[each.peer.version][step]
-        single = each.peer.prefixlen == each.peer.max_prefixlen  # a rule's block stays as the rule has it
-        wide = each.peer.supernet(new_prefix=length) if single else each.peer
-        blocks.setdefault(key, []).append(wide)
-    found = [
-        key._replace(peer=block)
-        for key, listed in blocks.items()
-        for block in collapse_addresses(listed)  # type: ignore[type-var]  # all of one family
-    ]
-    return uncovered(found, before)
+def merged(wanted: Iterable[Wanted], step: int, before: Sequence[NetworkAclEntry] = ()) -> list[Wanted]:
+    """Entries with their peers widened by so many steps; side by side ones are one, covered ones are left out.
+
+    Single addresses are widened: a rule's block stays as the rule has it.
+    """
+    listed = (_widened(each, step) if each.peer.prefixlen == each.peer.max_prefixlen else each for each in wanted)
+    return uncovered((each for _, each in side_by_side(listed)), before)
+
+
+def _widened(wanted: Wanted, step: int) -> Wanted:
+    """An entry with its peer widened by so many steps."""
+    length = min(wanted.peer.prefixlen, WIDTHS[wanted.peer.version][step])
+    return wanted._replace(peer=wanted.peer.supernet(new_prefix=length))
+
+
+def _if_widened(rules: Sequence[Wanted], others: int) -> Widened | None:
+    """How far the groups' own entries would have to be widened for a quota, beside so many others; nothing is done."""
+    lists = [merged((_widened(each, step) for each in rules), 0) for step in range(1, len(WIDTHS[4]))]
+    for most in (ENTRIES.default, ENTRIES.most or ENTRIES.default):
+        for step, found in enumerate(lists, 1):
+            if others + len(found) <= most < others + len(rules):
+                return Widened(WIDTHS[4][step], WIDTHS[6][step], others + len(found))
+    return None
 
 
 def _rule_names(acl_id: str, members: Sequence[str], rule_set: RuleSet) -> dict[NetworkAclEntry, str]:
-    """Of the entries made of groups, the rule that each is."""
+    """Of the entries made of groups, the rules that each is."""
     acl = rule_set.network_acls[acl_id]
     interfaces = [rule_set.interfaces[each] for each in members]
     found = {}
     for direction, entries in (("ingress", acl.ingress), ("egress", acl.egress)):
-        rules = dict.fromkeys(rule for eni in interfaces for rule in attached_rules(eni, direction, rule_set))
-        names = {wanted[:-1]: wanted.why for rule in reversed(rules) for wanted in rule_entries(rule, rule_set)}
+        names = {each[:-1]: each.why for each in group_entries(acl_id, interfaces, direction, rule_set)}
         for entry in entries:
             found[entry] = names[entry.protocol, entry.ports, (entry.icmp_type, entry.icmp_code), entry.peer]
     return found

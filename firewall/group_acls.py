@@ -1,17 +1,21 @@
 """Network ACLs made of security groups: what the rules of a subnet's interfaces allow, as numbered entries.
 
 A network ACL names address blocks only, so groups and prefix lists stand as the addresses that they are
-known to have. It stands at a subnet's border: where no file says an interface's subnet, one is made.
+known to have. It stands at a subnet's border: where no file says an interface's subnet, one is made
+(firewall.made_subnets), and entries for blocks inside it would never be asked.
 https://docs.aws.amazon.com/vpc/latest/userguide/nacl-rules.html
 """
 
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from ipaddress import collapse_addresses
+from operator import itemgetter
 from typing import NamedTuple
 
 from firewall.covers import Cover, Extents
 from firewall.errors import UsageError
+from firewall.made_subnets import free_name, made_subnets
 from firewall.model import (
     ALL_PORTS,
     DIRECTIONS,
@@ -28,12 +32,11 @@ from firewall.model import (
     Rule,
     RuleSet,
     Subnet,
+    holding,
 )
 from firewall.policy import attached_rules, reach
 
 FIRST_NUMBER, STEP = 100, 10  # room for entries between them
-#: The smallest subnets that AWS makes (https://docs.aws.amazon.com/vpc/latest/userguide/subnet-sizing.html).
-SMALLEST_SUBNET = {4: 28, 6: 64}
 
 
 class Wanted(NamedTuple):
@@ -82,6 +85,47 @@ def uncovered(wanted: Iterable[Wanted], before: Iterable[NetworkAclEntry] = ()) 
     return kept[::-1]
 
 
+def side_by_side(wanted: Iterable[Wanted]) -> list[tuple[int, Wanted]]:
+    """Entries of one service whose blocks make up a larger one, as one that names them all: it allows no more.
+
+    With each stands the place of its first part. Services stand as they first come, blocks ascending.
+    """
+    services: dict[tuple[object, ...], list[tuple[int, Wanted]]] = {}
+    for place, each in enumerate(wanted):
+        services.setdefault((*each[:3], each.peer.version), []).append((place, each))
+    return [one for parts in services.values() for one in _collapsed(parts)]
+
+
+def _collapsed(parts: Sequence[tuple[int, Wanted]]) -> Iterator[tuple[int, Wanted]]:
+    """The same of one service and family."""
+    blocks: list[Network] = list(collapse_addresses(each.peer for _, each in parts))  # type: ignore[type-var]  # all of one family
+    firsts = [int(block.network_address) for block in blocks]
+    inside: list[list[tuple[int, Wanted]]] = [[] for _ in blocks]
+    for part in parts:
+        inside[bisect_right(firsts, int(part[1].peer.network_address)) - 1].append(part)
+    for block, held in zip(blocks, inside, strict=True):
+        named = [each for _, each in held if each.peer == block][:1] or [each for _, each in held]
+        why = ", ".join(dict.fromkeys(each.why for each in named))
+        yield held[0][0], held[0][1]._replace(peer=block, why=why)
+
+
+def crosses_border(peer: Network, homes: Sequence[Sequence[Network]]) -> bool:
+    """True if a network ACL that guards subnets with these blocks is asked about any address of a peer.
+
+    Inside a subnet it is not asked.
+    """
+    return not homes or any(not any(_lies_in(peer, block) for block in blocks) for blocks in homes)
+
+
+def _lies_in(peer: Network, block: Network) -> bool:
+    return peer.version == block.version and peer.prefixlen >= block.prefixlen and peer.overlaps(block)
+
+
+def homes_of(acl_id: str, rule_set: RuleSet) -> list[tuple[Network, ...]]:
+    """The blocks of each subnet that a network ACL guards."""
+    return [subnet.cidrs for subnet in rule_set.subnets.values() if subnet.network_acl == acl_id]
+
+
 def numbers(count: int, taken: Sequence[int] = ()) -> list[int]:
     """Numbers for `count` entries behind those that are taken; the highest free ones where there is no room.
 
@@ -117,6 +161,7 @@ class Plan:
     acl_of: dict[str, str]
     subnets: dict[str, Subnet] = field(default_factory=dict)
     made: tuple[str, ...] = ()  # subnets
+    by_hand: tuple[str, ...] = ()  # interfaces (ids) that the subnets' blocks alone do not place
     members: dict[str, tuple[str, ...]] = field(default_factory=dict)
     not_expanded: tuple[str, ...] = ()  # rules whose peers are not all known: entries have the addresses that are
 
@@ -124,6 +169,19 @@ class Plan:
     def notes(self) -> list[str]:
         """What was made of the groups, a sentence for each network ACL."""
         return [OF_GROUPS.format(acl=acl, members=", ".join(members)) for acl, members in self.members.items()]
+
+    @property
+    def without_block(self) -> Iterator[tuple[str, int, list[str]]]:
+        """Made subnets for whose interfaces no block of a family is free: subnet, IP version, their addresses."""
+        for name in self.made:
+            blocks = [eni.networks for eni in self.interfaces if self.subnet_of[eni.interface_id] == name]
+            for version in sorted({each.version for listed in blocks for each in listed}):
+                if all(block.version != version for block in self.subnets[name].cidrs):
+                    yield (
+                        name,
+                        version,
+                        [_short(each) for listed in blocks for each in listed if each.version == version],
+                    )
 
     def applied(self, rule_set: RuleSet, added: Added | None = None) -> RuleSet:
         """The rules with these subnets and network ACLs and the added entries; doing it twice changes nothing."""
@@ -134,13 +192,18 @@ class Plan:
             )
             for eni in self.interfaces
         }
-        rule_set = replace(rule_set, interfaces=rule_set.interfaces | placed)
+        rule_set = replace(rule_set, interfaces=rule_set.interfaces | placed, subnets=rule_set.subnets | self.subnets)
         acls = dict(rule_set.network_acls)
         for acl_id, members in self.members.items():
             acls[acl_id] = group_acl(acl_id, [rule_set.interfaces[each] for each in members], rule_set, more)
         for acl_id in dict.fromkeys(acl_id for acl_id, _ in more):
             acls[acl_id] = _with_entries(acls[acl_id], more)
-        return replace(rule_set, subnets=rule_set.subnets | self.subnets, network_acls=acls)
+        return replace(rule_set, network_acls=acls)
+
+
+def _short(block: Network) -> str:
+    """A block, of one address without its length."""
+    return str(block.network_address if block.prefixlen == block.max_prefixlen else block)
 
 
 def _with_entries(acl: NetworkAcl, added: Added) -> NetworkAcl:
@@ -158,8 +221,7 @@ def group_acl(acl_id: str, members: Sequence[NetworkInterface], rule_set: RuleSe
     acl = NetworkAcl(acl_id, acl_id)
     ways: dict[tuple[str, Direction], list[NetworkAclEntry]] = {}
     for direction in DIRECTIONS:
-        rules = dict.fromkeys(rule for eni in members for rule in attached_rules(eni, direction, rule_set))
-        wanted = uncovered(each for rule in rules for each in rule_entries(rule, rule_set))
+        wanted = group_entries(acl_id, members, direction, rule_set)
         taken = {entry.number for entry in added.get((acl_id, direction), ())}
         free = [number for number in numbers(len(wanted) + len(taken)) if number not in taken]
         pairs = zip(wanted, free, strict=False)
@@ -167,10 +229,20 @@ def group_acl(acl_id: str, members: Sequence[NetworkInterface], rule_set: RuleSe
     return _with_entries(acl, ways)
 
 
+def group_entries(
+    acl_id: str, members: Iterable[NetworkInterface], direction: Direction, rule_set: RuleSet
+) -> list[Wanted]:
+    """What the groups of some interfaces allow of what crosses their subnets' borders, in the files' order."""
+    rules = dict.fromkeys(rule for eni in members for rule in attached_rules(eni, direction, rule_set))
+    homes = homes_of(acl_id, rule_set)
+    listed = (each for rule in rules for each in rule_entries(rule, rule_set) if crosses_border(each.peer, homes))
+    return uncovered(each for _, each in sorted(side_by_side(uncovered(listed)), key=itemgetter(0)))
+
+
 def plan_acls(rule_set: RuleSet, interfaces: Sequence[NetworkInterface]) -> Plan:
     """The network ACL of each interface: the files' one, else one made of the groups of its subnet's interfaces."""
     known = [rule_set.interfaces.get(eni.interface_id, eni) for eni in interfaces]
-    made = _made_subnets(rule_set, known)
+    made = made_subnets(rule_set, known)
     of = {eni.interface_id: made.get(eni.interface_id) or rule_set.subnets[str(eni.subnet)] for eni in known}
     stated: dict[str, Subnet] = {}
     acl_of: dict[str, str] = {}
@@ -178,7 +250,7 @@ def plan_acls(rule_set: RuleSet, interfaces: Sequence[NetworkInterface]) -> Plan
     for name, subnet in of.items():
         acl = subnet.network_acl
         if acl is None or acl not in rule_set.network_acls:
-            acl = _free(acl or f"acl-{subnet.subnet_id.removeprefix('subnet-')}", rule_set.network_acls.keys())
+            acl = free_name(acl or f"acl-{subnet.subnet_id.removeprefix('subnet-')}", rule_set.network_acls.keys())
             members.setdefault(acl, []).append(name)
             if name in made or subnet.network_acl != acl:
                 stated[subnet.subnet_id] = replace(subnet, network_acl=acl)
@@ -192,68 +264,16 @@ def plan_acls(rule_set: RuleSet, interfaces: Sequence[NetworkInterface]) -> Plan
         acl_of,
         stated,
         tuple(dict.fromkeys(subnet.subnet_id for subnet in made.values())),
+        tuple(_not_placed(known, made, rule_set)),
         {acl: tuple(each) for acl, each in members.items()},
         tuple(unknown),
     )
 
 
-def _made_subnets(rule_set: RuleSet, interfaces: Iterable[NetworkInterface]) -> dict[str, Subnet]:
-    """By interface, the smallest subnets that AWS would make for those that no file places; what overlaps is one."""
-    found: list[tuple[list[NetworkInterface], dict[int, Network]]] = []
+def _not_placed(interfaces: Iterable[NetworkInterface], made: Mapping[str, Subnet], rule_set: RuleSet) -> Iterator[str]:
+    """The interfaces that a file with the made subnets leaves outside: no file names theirs, and no blocks tell it."""
+    subnets = rule_set.subnets | {subnet.subnet_id: subnet for subnet in made.values()}
     for eni in interfaces:
-        if rule_set.subnet_of(eni) is not None:
-            continue
-        mine, blocks = [eni], _around(eni.networks)
-        while (other := next((each for each in found if _overlap(each[1], blocks)), None)) is not None:
-            found.remove(other)
-            mine, blocks = [*other[0], *mine], _around([*other[1].values(), *blocks.values()])
-        found.append((mine, blocks))
-    taken = set(rule_set.subnets)
-    made = {}
-    for members, blocks in found:
-        name = members[0].subnet or _free(f"subnet-{members[0].interface_id}", taken)
-        taken.add(name)
-        subnet = Subnet(name, tuple(blocks[version] for version in sorted(blocks)), members[0].vpc)
-        made.update({eni.interface_id: subnet for eni in members})
-    return made
-
-
-def _around(networks: Iterable[Network]) -> dict[int, Network]:
-    """The smallest subnet block of each family that holds all of the networks."""
-    found: dict[int, Network] = {}
-    for network in networks:
-        length = min(network.prefixlen, SMALLEST_SUBNET[network.version])
-        block = network.supernet(new_prefix=length)
-        if network.version in found:
-            block = _holding_both(found[network.version], block)
-        while block.prefixlen and _is_broadcast(network, block):
-            block = block.supernet()
-        found[network.version] = block
-    return found
-
-
-def _is_broadcast(network: Network, block: Network) -> bool:
-    """True for the last IPv4 address of a subnet of this block: nothing is delivered there, and no interface has it."""
-    return network.version == 4 and network.prefixlen == 32 and network.network_address == block.broadcast_address
-
-
-def _holding_both(one: Network, other: Network) -> Network:
-    """The smallest block around two of one family."""
-    first, last = int(other.network_address), int(other.broadcast_address)
-    while not int(one.network_address) <= first <= last <= int(one.broadcast_address):
-        one = one.supernet()
-    return one
-
-
-def _overlap(one: Mapping[int, Network], other: Mapping[int, Network]) -> bool:
-    return any(version in other and block.overlaps(other[version]) for version, block in one.items())
-
-
-def _free(name: str, taken: Iterable[str]) -> str:
-    """The name, or the first numbered one that nothing has."""
-    known = set(taken)
-    number = 2
-    free = name
-    while free in known:
-        free, number = f"{name}-{number}", number + 1
-    return free
+        mine = made.get(eni.interface_id)
+        if mine is not None and eni.subnet is None and holding(subnets.values(), eni.addresses) != mine:
+            yield eni.interface_id

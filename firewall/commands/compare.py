@@ -34,7 +34,7 @@ def compare(readings: str, outputs: tuple[str, ...], language: str, as_json: boo
     """Judge the same packets with and without the connection table and show what differs.
 
     The report ends with what a filter without a table would need for the replies: reverse rules, or numbered
-    entries of a network ACL; a second replay proves them. docs/compare.md shows it.
+    entries of a network ACL; a second replay says what still differs. docs/compare.md shows it.
     """
     choose_engine(words["captures"], words["crafted"], words["follow"])
     from firewall.compare import read_readings

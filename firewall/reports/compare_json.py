@@ -82,6 +82,7 @@ def _acl_object(compared: ComparedResult, remedy: Remedy) -> dict[str, Any]:
         "in_place_of": list(replaced(remedy)),
         "made_of_groups": {acl: list(members) for acl, members in remedy.plan.members.items()},
         "made_subnets": {name: [str(each) for each in remedy.plan.subnets[name].cidrs] for name in remedy.plan.made},
+        "placed_by_hand": list(remedy.plan.by_hand),
         "entries": [
             _entry_object(entry, remedy, added=entry in added) for acl in acls for entry in (*acl.ingress, *acl.egress)
         ],
@@ -95,6 +96,7 @@ def _acl_object(compared: ComparedResult, remedy: Remedy) -> dict[str, Any]:
                 "most": ENTRIES.most,
                 "widened_to": list(quota.widened) if quota.widened else None,
                 "one_range": quota.catch_all,
+                "if_rules_widened": quota.if_widened._asdict() if quota.if_widened else None,
             }
             for quota in remedy.quotas
         ],

@@ -177,7 +177,12 @@ def acl_notes(compared: ComparedResult, t: Words) -> Iterator[str]:
     for acl, members in plan.members.items():
         yield t("of_groups", acl=acl, members=", ".join(members))
     for name in plan.made:
-        yield t("made_subnet", subnet=name, blocks=", ".join(map(str, plan.subnets[name].cidrs)))
+        if plan.subnets[name].cidrs:
+            yield t("made_subnet", subnet=name, blocks=", ".join(map(str, plan.subnets[name].cidrs)))
+    for name, version, addresses in plan.without_block:
+        yield t("without_block", subnet=name, family=f"IPv{version}", addresses=", ".join(addresses))
+    for eni in plan.by_hand:
+        yield t("placed_by_hand", eni=eni, subnet=plan.subnet_of[eni])
     for rule in plan.not_expanded:
         yield t("not_expanded", rule=rule)
     if remedy is not None:
@@ -196,6 +201,15 @@ def _quota_notes(compared: ComparedResult, t: Words) -> Iterator[str]:
             yield t("one_range", **where, most=within)
         if quota.over:
             yield t("over" if quota.entries <= (ENTRIES.most or 0) else "over_most", **where, **limits)
+        if quota.if_widened is not None:
+            v4, v6, entries = quota.if_widened
+            yield t(
+                "if_widened",
+                **where,
+                v4=v4,
+                v6=v6,
+                most=ENTRIES.default if entries <= ENTRIES.default else ENTRIES.most,
+            )
     if remedy is not None and remedy.ephemeral:
         yield t("catch_all", low=str(CATCH_ALL[0]), high=str(CATCH_ALL[1]))
 

@@ -98,6 +98,17 @@ COMPARE_TEXTS = {
         "{subnet}: 파일에 서브넷이 없어 AWS에서 만들 수 있는 가장 작은 서브넷({blocks})으로 가정했습니다. 실제"
         " 블록으로 바꾸십시오.",
     ),
+    "without_block": Text(
+        "{subnet}: no {family} block that AWS makes holds {addresses} without reserving an interface's address or"
+        " overlapping a subnet of the files; none is taken, and the network ACL is asked about every {family} peer",
+        "{subnet}: AWS에서 만들 수 있는 {family} 블록 중에는, {addresses} 주소를 포함하면서 인터페이스의 주소가 예약"
+        " 주소에 들지 않고 파일의 서브넷과 겹치지 않는 것이 없습니다. {family} 블록을 두지 않았으므로 모든 {family}"
+        " 상대와의 트래픽에 네트워크 ACL을 적용합니다.",
+    ),
+    "placed_by_hand": Text(
+        'without effect until a rule file gives the interface {eni} the key subnet: "{subnet}"',
+        '규칙 파일에서 인터페이스 {eni}에 subnet: "{subnet}" 키를 추가해야 적용됩니다.',
+    ),
     "not_expanded": Text(
         "{rule} names a group or list whose addresses are not all known; the entries hold those that are",
         "{rule}에서 참조하는 보안 그룹 또는 접두사 목록의 주소를 모두 알 수 없어, 알려진 주소만 항목에 넣었습니다.",
@@ -116,6 +127,12 @@ COMPARE_TEXTS = {
     "one_range": Text(
         "{acl} {direction}: one range of ports for every kind of client, to stay within {most} entries",
         "{acl} {direction}: 항목 수를 {most}개 이내로 줄이려고 모든 클라이언트에 하나의 포트 범위를 썼습니다.",
+    ),
+    "if_widened": Text(
+        "{acl} {direction}: the groups' own entries are not widened, as they would then admit what the groups do not;"
+        " with their peers at /{v4} (IPv6: /{v6}) the list would stay within {most} entries",
+        "{acl} {direction}: 보안 그룹 규칙에서 옮긴 항목은 넓히지 않았습니다. 넓히면 보안 그룹이 허용하지 않는"
+        " 트래픽까지 허용하게 됩니다. 상대 주소를 /{v4}(IPv6는 /{v6})로 넓히면 항목 수가 {most}개 이내가 됩니다.",
     ),
     "over": Text(
         "{acl} {direction}: {entries} entries; AWS's quota is {default}, and {most} at most on request",

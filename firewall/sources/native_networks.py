@@ -79,7 +79,7 @@ def subnet(name: str, node: Node, spot: Spot, draft: Draft) -> None:
         return
     check_id(name, found, spot, "subnets", findings)
     description(found.get("description"), findings)
-    listed = blocks(node, found, "subnet", "10.0.1.0/24", findings)
+    listed = blocks(node, found, "subnet", "10.0.1.0/24", findings, none_known=True)
     _check_one_ipv4(listed, findings)
     draft.add_subnet(
         Subnet(

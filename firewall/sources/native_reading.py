@@ -91,16 +91,16 @@ def direction_items(
 
 
 def blocks(
-    node: Node, found: dict[str, Node], what: str, example: str, findings: Findings
+    node: Node, found: dict[str, Node], what: str, example: str, findings: Findings, *, none_known: bool = False
 ) -> list[tuple[Network, Node]]:
-    """The address blocks of `cidr` or `cidrs`, at least one."""
+    """The address blocks of `cidr` or `cidrs`, at least one; with `none_known` [] says that nobody knows them."""
     if "cidr" in found and "cidrs" in found:
         findings.error(node.key("cidr"), "cidr and cidrs say the same: keep cidrs")
         return []
     listed = found.get("cidrs")
     if "cidr" in found:
         items = [found["cidr"]]
-    elif listed is None or listed.value == []:
+    elif listed is None or (listed.value == [] and not none_known):
         findings.error(listed or node, f"a {what} without address blocks: add cidrs: [{example}]")
         return []
     else:

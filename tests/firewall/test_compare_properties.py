@@ -4,7 +4,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from hypothesis import given
+from hypothesis import event, given
 from hypothesis import strategies as st
 
 from firewall.columns import row_cells
@@ -17,7 +17,7 @@ from firewall.sources import load_rules
 from pcaps.capture import FrameCapture
 from pcaps.conversation import udp_exchange
 from tests.firewall.comparisons import compared, laid_out
-from tests.firewall.labs import handshake, packet
+from tests.firewall.labs import handshake, packet, syn
 
 WEB, DB = "10.0.1.10", "10.0.2.30"
 PEERS = ("198.51.100.7", "198.51.100.8", "203.0.113.9", DB)
@@ -77,12 +77,17 @@ def conversations(draw: st.DrawFn) -> list[Any]:
 STORIES = st.lists(conversations(), min_size=1, max_size=5).map(lambda parts: [each for part in parts for each in part])
 
 
-def verdicts(rules: list[Path], story: list[Any], reading: str) -> list[str]:
-    """The verdict of every row, by the rule files alone."""
+def rows(rules: list[Path], story: list[Any], reading: str) -> list[dict[str, Any]]:
+    """Every row, by the rule files alone."""
     firewall = Firewall(load_rules(*map(str, rules)), reading=reading)
     labels = Labels.of(firewall, ("crafted",))
     replayed = firewall.replay(FrameCapture(laid_out(story)))
-    return [str(row["verdict"]) for judged in replayed for row in row_cells(judged, labels)]
+    return [row for judged in replayed for row in row_cells(judged, labels)]
+
+
+def verdicts(rules: list[Path], story: list[Any], reading: str) -> list[str]:
+    """The verdict of every row."""
+    return [str(row["verdict"]) for row in rows(rules, story, reading)]
 
 
 @given(rule_files(), STORIES)
@@ -112,6 +117,49 @@ def acl_name(found: ComparedResult) -> str:
 def without_stated_subnets(text: str, rules: str) -> str:
     """What a reader does where the files have the subnet already: its network ACL stands there."""
     return text[text.index("network_acls:") :] if "subnets:" in rules else text
+
+
+#: First, second and fourth addresses of blocks, a broadcast address, and plain ones.
+PLACES = ("10.0.1.1", "10.0.1.2", "10.0.1.10", "10.0.1.17", "10.0.1.31", "10.0.2.3", "10.0.0.1", "20.0.0.1", "20.0.0.2")
+NEIGHBOURS = (*PLACES, *("10.0.0.1", "10.0.1.1") * 4, "10.0.1.18", "10.0.1.33", "10.0.0.255", "198.51.100.7")
+
+
+@st.composite
+def neighbourhoods(draw: st.DrawFn) -> tuple[str, list[Any]]:
+    """Two interfaces that no file places, with one closed group, and packets between them and their neighbours."""
+    interfaces = draw(st.lists(st.sampled_from(PLACES), min_size=2, max_size=2, unique=True))
+    rules = (
+        "security_groups: {web: {ingress: [{type: HTTP, source: 10.0.0.0/8}], egress: []}}\ninterfaces:\n"
+        + "".join(
+            f"  eni-{place}: {{addresses: [{address}], security_groups: [web]}}\n"
+            for place, address in enumerate(interfaces)
+        )
+    )
+    ends = st.sampled_from([(mine, other) for mine in interfaces for other in NEIGHBOURS if mine != other])
+    pairs = draw(st.lists(st.tuples(ends.flatmap(st.permutations), st.sampled_from((22, 80))), min_size=1, max_size=6))
+    return rules, [syn(one, other, port) for (one, other), port in pairs]
+
+
+@given(neighbourhoods())
+def test_a_made_subnet_exempts_no_packet_of_two_interfaces_and_what_else_it_exempts_the_proof_names(
+    placed: tuple[str, list[Any]],
+) -> None:
+    rules, story = placed
+    with TemporaryDirectory() as folder:
+        found = compared(Path(folder), rules, story)
+        assert found.remedy is not None
+        added = Path(folder, "acl.yaml")
+        added.write_text(acl_yaml(found.remedy))
+        base = Path(folder, "rules.yaml")
+        plain, placed_rows = (rows(files, story, "sg") for files in ([base], [base, added]))
+        changed = [
+            now for was, now in zip(plain, placed_rows, strict=True) if was["verdict"] == "DENY" != now["verdict"]
+        ]
+        interfaces = {str(address) for eni in found.results[0].interfaces for address in eni.addresses}
+        assert not any({row["src"], row["dst"]} <= interfaces for row in changed)
+        told = sum(left.rows for left in found.proofs["nacl"].left if left.why == "left_exempt")
+        assert told >= len(changed)
+        event("exempt" if changed else "not exempt")
 
 
 @given(rule_files(), STORIES)

@@ -1,13 +1,13 @@
-"""Rules as numbered entries: which numbers they get, what is left out, and that doing it twice changes nothing."""
+"""Rules as numbered entries: which numbers they get, what is left out, and what is one entry."""
 
 from ipaddress import ip_network
 
 import pytest
 
 from firewall.errors import UsageError
-from firewall.group_acls import Wanted, numbers, plan_acls, rule_entries, uncovered
+from firewall.group_acls import Wanted, crosses_border, numbers, rule_entries, side_by_side, uncovered
 from firewall.model import ANY, Network, NetworkAclEntry, Rule
-from tests.firewall.rule_sets import ANYWHERE, ANYWHERE6, OFFICE, eni, group, icmp, rule_set, tcp
+from tests.firewall.rule_sets import ANYWHERE, ANYWHERE6, OFFICE, icmp, rule_set
 
 ALL = (ANY, ANY)
 
@@ -55,38 +55,34 @@ def test_ports_of_sctp_are_ignored_as_aws_ignores_them() -> None:
     assert [each.ports for each in rule_entries(rule, rule_set())] == [None]
 
 
-@pytest.mark.parametrize(
-    ("address", "block"),
-    [
-        ("10.0.1.20", "10.0.1.16/28"),
-        ("10.0.1.31", "10.0.1.0/26"),  # the last one of /28 and of /27
-        ("10.0.1.1", "10.0.1.0/28"),
-        ("2001:db8::ffff:ffff:ffff:ffff", "2001:db8::/64"),
-    ],
-)
-def test_a_made_subnet_has_no_interface_at_its_broadcast_address(address: str, block: str) -> None:
-    rules = rule_set(group("web"), interfaces=(eni("a", ("web",), address),))
-    plan = plan_acls(rules, tuple(rules.interfaces.values()))
-    assert [str(each) for each in plan.subnets["subnet-a"].cidrs] == [block]
+def test_blocks_side_by_side_of_one_service_are_one_entry_that_names_all_their_rules() -> None:
+    halves = [wanted((80, 80), ip_network("0.0.0.0/1"), "a"), wanted((80, 80), ip_network("128.0.0.0/1"), "b")]
+    other = wanted((22, 22), ip_network("128.0.0.0/1"), "c")
+    assert side_by_side([halves[0], other, halves[1]]) == [(0, wanted((80, 80), ANYWHERE, "a, b")), (1, other)]
 
 
-def test_interfaces_far_apart_get_subnets_of_their_own_and_neighbours_share_one() -> None:
-    rules = rule_set(
-        group("web", tcp(80, "0.0.0.0/0")),
-        interfaces=(
-            eni("a", ("web",), "10.0.1.1", "10.0.1.200"),  # no /28 holds both
-            eni("b", ("web",), "10.0.1.77"),
-            eni("c", ("web",), "10.0.2.1", "2001:db8::1"),
-        ),
-    )
-    plan = plan_acls(rules, tuple(rules.interfaces.values()))
-    assert plan.subnet_of == {"a": "subnet-a", "b": "subnet-a", "c": "subnet-c"}
-    assert [str(block) for each in plan.subnets.values() for block in each.cidrs] == [
-        "10.0.1.0/24",
-        "10.0.2.0/28",
-        "2001:db8::/64",
+def test_blocks_apart_or_of_other_services_and_families_stay_apart() -> None:
+    apart = [
+        wanted((80, 80), ip_network("10.0.0.0/32")),
+        wanted((80, 80), ip_network("10.0.0.2/32")),
+        wanted((81, 81), ip_network("10.0.0.1/32")),
+        wanted((80, 80), ip_network("::/1")),
     ]
-    assert plan.members == {"acl-a": ("a", "b"), "acl-c": ("c",)}
-    once = plan.applied(rules)
-    assert plan.applied(once) == once
-    assert [entry.peer for entry in once.network_acls["acl-a"].ingress] == [ip_network("0.0.0.0/0")]
+    assert sorted(side_by_side(apart), key=lambda found: found[0]) == list(enumerate(apart))
+
+
+def test_a_block_that_is_one_rules_own_names_that_rule_alone() -> None:
+    parts = [wanted((80, 80), OFFICE, "narrow"), wanted((80, 80), ANYWHERE, "wide")]
+    assert side_by_side(parts) == [(0, wanted((80, 80), ANYWHERE, "wide"))]
+
+
+def test_a_network_acl_is_asked_about_what_lies_outside_any_subnet_that_it_guards() -> None:
+    front, back = (ip_network("10.0.1.0/24"),), (ip_network("10.0.2.0/24"), ip_network("2001:db8::/64"))
+    inside, straddling = ip_network("10.0.1.10/31"), ip_network("10.0.0.0/16")
+    assert not crosses_border(inside, [front])
+    assert crosses_border(inside, [front, back])  # asked in the other one
+    assert crosses_border(inside, [])
+    assert crosses_border(inside, [()])  # no blocks are known: asked about everything
+    assert crosses_border(straddling, [front])
+    assert not crosses_border(ip_network("2001:db8::7/128"), [back])
+    assert crosses_border(ip_network("2001:db8::7/128"), [front])
