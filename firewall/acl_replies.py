@@ -249,18 +249,17 @@ def remedy(plan: Plan, rule_set: RuleSet, lacking: Lacking, *, changing: bool = 
             covering = () if changing else before
             lists = (own.get(place, []), any_client.get(place, []))
             found, quota = _fitted(place, len(before), covering, *lists)
-            if quota.over and acl_id in plan.members:
-                members = [rule_set.interfaces[each] for each in plan.members[acl_id]]
-                of_groups = group_entries(acl_id, members, direction, rule_set)
-                quota = replace(quota, if_widened=_if_widened(of_groups, len(found)))
+            if quota.over:
+                of_groups = _of_groups(place, plan, rule_set)
+                quota = replace(quota, if_widened=_if_widened(of_groups, quota.entries - len(of_groups)))
             quotas.append(quota)
             taken = [entry.number for entry in before]
             for each, number in zip(found, numbers(len(found), taken), strict=True):
                 entry = each.entry(acl_id, direction, number)
                 added.setdefault(place, []).append(entry)
                 why[entry] = each.why
-    for acl_id, members in plan.members.items():
-        why |= _rule_names(acl_id, members, rule_set)
+    for acl_id in plan.members:
+        why |= _rule_names(acl_id, plan, rule_set)
     return Remedy(plan, plan.applied(rule_set, added), added, why, tuple(quotas), dict(lacking.denied))
 
 
@@ -311,13 +310,19 @@ def _if_widened(rules: Sequence[Wanted], others: int) -> Widened | None:
     return None
 
 
-def _rule_names(acl_id: str, members: Sequence[str], rule_set: RuleSet) -> dict[NetworkAclEntry, str]:
+def _of_groups(place: tuple[str, Direction], plan: Plan, rule_set: RuleSet) -> list[Wanted]:
+    """Of a list made of groups, what they allow; nothing of a list of the files."""
+    acl_id, direction = place
+    members = [rule_set.interfaces[each] for each in plan.members.get(acl_id, ())]
+    return group_entries(acl_id, members, direction, rule_set)
+
+
+def _rule_names(acl_id: str, plan: Plan, rule_set: RuleSet) -> dict[NetworkAclEntry, str]:
     """Of the entries made of groups, the rules that each is."""
     acl = rule_set.network_acls[acl_id]
-    interfaces = [rule_set.interfaces[each] for each in members]
     found = {}
-    for direction, entries in (("ingress", acl.ingress), ("egress", acl.egress)):
-        names = {each[:-1]: each.why for each in group_entries(acl_id, interfaces, direction, rule_set)}
-        for entry in entries:
+    for direction in DIRECTIONS:
+        names = {each[:-1]: each.why for each in _of_groups((acl_id, direction), plan, rule_set)}
+        for entry in acl.ingress if direction == "ingress" else acl.egress:
             found[entry] = names[entry.protocol, entry.ports, (entry.icmp_type, entry.icmp_code), entry.peer]
     return found

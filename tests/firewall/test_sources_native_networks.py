@@ -250,6 +250,11 @@ def test_two_entries_of_a_direction_with_one_number_are_a_mistake_and_of_two_dir
     assert "e:ingress[1] is written twice, first at" in line
 
 
+def test_a_subnet_whose_blocks_nobody_knows_has_an_empty_list(tmp_path: Path) -> None:
+    rules = rules_from(tmp_path, f"{GROUP}subnets: {{a: {{cidrs: []}}}}")
+    assert rules.subnets["a"].cidrs == ()
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [
