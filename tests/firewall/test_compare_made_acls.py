@@ -80,7 +80,7 @@ def test_a_peer_at_the_made_routers_address_is_named_by_the_proof(tmp_path: Path
         "exempt:vpc-router",
     )
     assert ENGLISH(left.why) == (
-        "the made subnet tells its router's address and its broadcast address, whose traffic no rule decides"
+        "the assumed subnet has a router address and a broadcast address, and no rule decides about their traffic"
     )
 
 
