@@ -2,7 +2,8 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,12 @@ def gate(monkeypatch: pytest.MonkeyPatch) -> Iterator[Gate]:
     gate.opened.set()
 
 
+def told(story: Coroutine[Any, Any, None]) -> None:
+    """Run a story to its end, in a thread: where a browser was driven before, this one has a loop already."""
+    with ThreadPoolExecutor(1) as threads:
+        threads.submit(asyncio.run, story).result()
+
+
 @asynccontextmanager
 async def asking(workspace: Workspace) -> AsyncIterator[AsyncClient]:
     app = make_app(Lab(workspace, begun(None, None, None, "en")), TOKEN, (HOST,))
@@ -96,7 +103,7 @@ def test_of_a_pile_of_rules_the_newest_are_judged_and_other_requests_go_on(tmp_p
             assert (await step).status_code == 200
             assert (await client.get(session)).json()["rules"] == f"{rules}# {PILE - 1}\n"
 
-    asyncio.run(story())
+    told(story())
 
 
 def test_what_waits_and_what_works_ends_with_the_lab(tmp_path: Path, gate: Gate) -> None:
@@ -113,7 +120,7 @@ def test_what_waits_and_what_works_ends_with_the_lab(tmp_path: Path, gate: Gate)
             assert [(answer.status_code, answer.json()) for answer in answers] == [(404, GONE)] * 3
             assert gate.passed == 2  # nothing that waited began
 
-    asyncio.run(story())
+    told(story())
 
 
 def test_what_waits_for_a_session_that_makes_room_is_told_so(tmp_path: Path, gate: Gate) -> None:
@@ -128,7 +135,7 @@ def test_what_waits_for_a_session_that_makes_room_is_told_so(tmp_path: Path, gat
             assert {answer.status_code for answer in await asyncio.gather(first, waiting)} <= {200, 404}
             assert (await client.get(f"{session}/steps/1")).json() == GONE
 
-    asyncio.run(story())
+    told(story())
 
 
 async def here() -> bool:
@@ -157,7 +164,7 @@ def test_nothing_is_done_for_who_has_gone() -> None:
         turns.end()
         assert [await drawn(turn, here) for turn in (turns.one, turns.newest)] == [GONE["error"]] * 2
 
-    asyncio.run(story())
+    told(story())
 
 
 def test_work_ends_at_its_next_pulse_once_newer_rules_come() -> None:
@@ -171,7 +178,7 @@ def test_work_ends_at_its_next_pulse_once_newer_rules_come() -> None:
                 pulse()
         assert await newer == "worked"
 
-    asyncio.run(story())
+    told(story())
 
 
 @pytest.mark.parametrize("at", [1, 2, 3])
