@@ -32,7 +32,7 @@ def _loaded(name: str) -> "Lesson":
 
     if not accelerate.chosen():
         accelerate.prefer("interpreted")
-    from firewall.lessons.library import load_lesson
+    from firewall.lessons.catalog import load_lesson
 
     return load_lesson(name)
 
@@ -49,7 +49,7 @@ def list_lessons(language: str, as_json: bool) -> None:
 
     A line each: name, number, title.
     """
-    from firewall.lessons.library import lessons
+    from firewall.lessons.catalog import lessons
     from firewall.lessons.objects import listed_object
 
     found = lessons()
@@ -167,7 +167,7 @@ def check(folders: tuple[str, ...]) -> None:
     whose solution must. Without LESSON: those that come with eniwall.
     Exit status 1 where a lesson does not do what it says, 2 where it cannot be read.
     """
-    from firewall.lessons.library import lessons
+    from firewall.lessons.catalog import lessons
 
     found = [_loaded(folder) for folder in folders or [each.name for each in lessons()]]
     from firewall.lessons.check import check as checked

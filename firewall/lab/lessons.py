@@ -7,7 +7,7 @@ from firewall.errors import UsageError
 from firewall.lab.material import LessonScene
 from firewall.languages import Text
 from firewall.lessons.lesson import Lesson, Question, Scene
-from firewall.lessons.library import lessons, load_lesson
+from firewall.lessons.catalog import lessons, load_lesson
 
 
 class Lessons:

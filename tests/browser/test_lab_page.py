@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from firewall.lessons.library import load_lesson
+from firewall.lessons.catalog import load_lesson
 from tests.browser.lab import SCENE, Lab, forward, replaced, rules, show
 
 if TYPE_CHECKING:

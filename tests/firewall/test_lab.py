@@ -11,7 +11,7 @@ from starlette.testclient import TestClient
 from firewall.lab import app, bounds, workspace
 from firewall.lab.begin import begun
 from firewall.lab.texts import TEXTS
-from firewall.lessons.library import COURSES
+from firewall.lessons.catalog import COURSES
 from firewall.steps.steps import MOST_PACKETS
 from pcaps.samples import sample
 from tests.firewall.lab import ROOT, asking, opened, uploaded

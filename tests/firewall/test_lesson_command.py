@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from firewall.languages import Text
-from firewall.lessons.library import COURSES, lessons, load_lesson
+from firewall.lessons.catalog import COURSES, lessons, load_lesson
 from firewall.lessons.view import grade_text
 from firewall.reports.layout import cells
 from tests.firewall.lesson_folders import lesson_folder

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from firewall.lessons.library import COURSES, lessons, load_lesson
+from firewall.lessons.catalog import COURSES, lessons, load_lesson
 from firewall.lessons.run import Run as Play
 from firewall.lessons.scene import all_judged
 from firewall.lessons.view import View
