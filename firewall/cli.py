@@ -36,7 +36,7 @@ from firewall.commands.output import (
 )
 from firewall.commands.report import report
 from firewall.commands.watch import watch
-from firewall.commands.words import capturing
+from firewall.commands.words import capturing, written_to
 from firewall.errors import InterfaceNeededError, RuleFileError
 
 DONE, HELD, UNUSABLE, STOPPED, TERMINATED = 0, 1, 2, 130, 143
@@ -65,14 +65,7 @@ def cli(context: click.Context, version: bool) -> None:
 
 @cli.command()
 @capturing
-@click.option(
-    "-o",
-    "--output",
-    "outputs",
-    metavar="FILE",
-    multiple=True,
-    help="Write every verdict row to FILE, as its ending says: .csv, .jsonl or .parquet; may be repeated.",
-)
+@written_to("Write every verdict row to FILE, as its ending says: .csv, .jsonl or .parquet; may be repeated.")
 def replay(outputs: tuple[str, ...], as_json: bool, **words: Any) -> None:
     """Judge every packet of captures by the rules and report what came of it.
 

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from firewall.commands.output import check_outputs, choose_engine, emit, version_text, warn, width
-from firewall.commands.words import capturing, in_language
+from firewall.commands.words import capturing, in_language, written_to
 
 
 @click.command()
@@ -20,14 +20,9 @@ from firewall.commands.words import capturing, in_language
     help="Two or three readings: sg (security groups, with the connection table), stateless (the same rules without"
     " it), nacl (network ACLs alone; where no file has one, the groups' rules as numbered entries).",
 )
-@click.option(
-    "-o",
-    "--output",
-    "outputs",
-    metavar="FILE",
-    multiple=True,
-    help="Write FILE, as its ending says: .html (a page), .json (the whole comparison), .yaml (a rule file: the"
-    " network ACLs, or without nacl the reverse rules). May be repeated.",
+@written_to(
+    "Write FILE, as its ending says: .html (a page), .json (the whole comparison), .yaml (a rule file: the"
+    " network ACLs, or without nacl the reverse rules). May be repeated."
 )
 @in_language(".html")
 def compare(readings: str, outputs: tuple[str, ...], language: str, as_json: bool, **words: Any) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from firewall.commands.output import check_outputs, choose_engine, print_report, version_text, warn
-from firewall.commands.words import capturing, in_language
+from firewall.commands.words import capturing, in_language, written_to
 from firewall.errors import UsageError
 
 if TYPE_CHECKING:
@@ -15,14 +15,9 @@ if TYPE_CHECKING:
 
 @click.command()
 @capturing
-@click.option(
-    "-o",
-    "--output",
-    "outputs",
-    metavar="FILE",
-    multiple=True,
-    help="Write FILE, as its ending says: .html (a page for people), .md (a summary for a pull request), .json (the"
-    " whole report), .csv, .jsonl or .parquet (every connection). May be repeated.",
+@written_to(
+    "Write FILE, as its ending says: .html (a page for people), .md (a summary for a pull request), .json (the"
+    " whole report), .csv, .jsonl or .parquet (every connection). May be repeated."
 )
 @in_language(".html and .md")
 @click.option(

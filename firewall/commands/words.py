@@ -90,6 +90,11 @@ THREADS = click.option(
 JSON = click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 
 
+def written_to(what: str) -> Callable[[F], F]:
+    """The option -o of files of several kinds, told apart by their endings; `what`: its help."""
+    return click.option("-o", "--output", "outputs", metavar="FILE", multiple=True, help=what)
+
+
 def in_language(what: str) -> Callable[[F], F]:
     """The option --lang, with what its help says it is the language of."""
     return click.option(

@@ -6,8 +6,8 @@ from typing import Any
 from firewall.errors import UsageError
 from firewall.lab.material import LessonScene
 from firewall.languages import Text
-from firewall.lessons.lesson import Lesson, Question, Scene
 from firewall.lessons.catalog import lessons, load_lesson
+from firewall.lessons.lesson import Lesson, Question, Scene
 
 
 class Lessons:

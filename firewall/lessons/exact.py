@@ -7,6 +7,7 @@ any packet has passed is compared. What AWS never filters stays out, and so does
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +27,38 @@ PASSES = np.array([VERDICTS.index(word) for word in PASSING])
 UNLIMITED = {"max": "0"}  # the allowance of tracked connections: each probe stands alone
 
 
+class Side(NamedTuple):
+    """One of the two marks: what it wants, what it is about, what it says of an interface that one side lacks."""
+
+    want: Literal["allow", "deny"]
+    about: Text
+    absent: Text
+
+
+MISSING = Side(
+    "allow",
+    Text(
+        "everything that the task asks for: {passed:,} of {tries:,} tries pass",
+        "과제에서 요구하는 모든 트래픽: 시험 {tries:,}건 중 {passed:,}건 통과",
+    ),
+    Text(
+        "your rules lack an interface that the task has: {told}",
+        "과제에 있는 인터페이스가 작성한 규칙에 없습니다: {told}",
+    ),
+)
+SURPLUS = Side(
+    "deny",
+    Text(
+        "anything else: {passed:,} of {tries:,} tries pass",
+        "그 밖의 모든 트래픽: 시험 {tries:,}건 중 {passed:,}건 통과",
+    ),
+    Text(
+        "your rules have an interface that the task does not have: {told}",
+        "과제에 없는 인터페이스가 작성한 규칙에 있습니다: {told}",
+    ),
+)
+
+
 def exact_marks(task: Task, rules: Sequence[str | Path]) -> tuple[Mark, ...]:
     """What must pass and what must not, in two marks; none where the task does not ask for it.
 
@@ -39,8 +72,8 @@ def exact_marks(task: Task, rules: Sequence[str | Path]) -> tuple[Mark, ...]:
     passed, exempt_too = _through(sent, theirs.again())
     counted = ~(exempt | exempt_too)
     return (
-        _missing(sent, wanted & counted, passed, theirs, _absent(right.rule_set, theirs.rule_set)),
-        _surplus(sent, ~wanted & counted, passed, theirs, _absent(theirs.rule_set, right.rule_set)),
+        _mark(MISSING, sent, wanted & counted, passed, theirs, _absent(right.rule_set, theirs.rule_set)),
+        _mark(SURPLUS, sent, ~wanted & counted, passed, theirs, _absent(theirs.rule_set, right.rule_set)),
     )
 
 
@@ -59,54 +92,24 @@ def _through(sent: Sequence[Frame], firewall: Firewall) -> tuple[NDArray[np.bool
     return through, exempt
 
 
-def _missing(
+def _mark(
+    side: Side,
     sent: Sequence[Frame],
-    wanted: NDArray[np.bool_],
+    tried: NDArray[np.bool_],
     passed: NDArray[np.bool_],
     theirs: Firewall,
     absent: Sequence[NetworkInterface],
 ) -> Mark:
-    """Everything that the task asks for passes."""
-    tries, right = int(wanted.sum()), int((wanted & passed).sum())
-    about = Text(
-        f"everything that the task asks for: {right:,} of {tries:,} tries pass",
-        f"과제에서 요구하는 모든 트래픽: 시험 {tries:,}건 중 {right:,}건 통과",
-    )
-    fault = _first(sent, wanted & ~passed, theirs)
+    """What came of the probes of one side; `absent` are interfaces that only one rule set has."""
+    counts = {"tries": int(tried.sum()), "passed": int((tried & passed).sum())}
+    fault = _first(sent, tried & (passed != (side.want == "allow")), theirs)
     if absent:
-        told = _named(absent)
-        fault = unjudged(
-            Text(
-                f"your rules lack an interface that the task has: {told}",
-                f"과제에 있는 인터페이스가 작성한 규칙에 없습니다: {told}",
-            )
-        )
-    return Mark("allow", about, len(sent), fault)
+        fault = unjudged(_filled(side.absent, told=_named(absent)))
+    return Mark(side.want, _filled(side.about, **counts), len(sent), fault)
 
 
-def _surplus(
-    sent: Sequence[Frame],
-    unwanted: NDArray[np.bool_],
-    passed: NDArray[np.bool_],
-    theirs: Firewall,
-    absent: Sequence[NetworkInterface],
-) -> Mark:
-    """Nothing else passes."""
-    tries, wrong = int(unwanted.sum()), int((unwanted & passed).sum())
-    about = Text(
-        f"anything else: {wrong:,} of {tries:,} tries pass",
-        f"그 밖의 모든 트래픽: 시험 {tries:,}건 중 {wrong:,}건 통과",
-    )
-    fault = _first(sent, unwanted & passed, theirs)
-    if absent:
-        told = _named(absent)
-        fault = unjudged(
-            Text(
-                f"your rules have an interface that the task does not have: {told}",
-                f"과제에 없는 인터페이스가 작성한 규칙에 있습니다: {told}",
-            )
-        )
-    return Mark("deny", about, len(sent), fault)
+def _filled(text: Text, **values: object) -> Text:
+    return Text(*(each.format(**values) for each in text))
 
 
 def _first(sent: Sequence[Frame], wrong: NDArray[np.bool_], theirs: Firewall) -> Fault | None:

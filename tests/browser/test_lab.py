@@ -9,8 +9,8 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from firewall.lessons.grade import grade
 from firewall.lessons.catalog import COURSES, load_lesson
+from firewall.lessons.grade import grade
 from pcaps.samples import sample
 from tests.browser.lab import SCENE, Lab, answer, chips, forward, link_of, replaced, rules, show, table_state
 from tests.firewall.hostile_report import PLANTED

@@ -6,10 +6,10 @@ from dataclasses import replace
 import pytest
 
 from firewall.languages import Text
+from firewall.lessons.catalog import COURSES, lessons, load_lesson
 from firewall.lessons.check import check
 from firewall.lessons.grade import grade
 from firewall.lessons.lesson import CHANGE, READINGS, Expected, Lesson, Scene
-from firewall.lessons.catalog import COURSES, lessons, load_lesson
 from firewall.lessons.scene import all_judged, answer
 
 UNTYPED = {chr(code) for code in (0x2013, 0x2014, 0x2018, 0x2019, 0x201C, 0x201D)}  # dashes and curled quotes

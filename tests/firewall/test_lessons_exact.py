@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from firewall.lessons.catalog import lessons, load_lesson
 from firewall.lessons.exact import exact_marks
 from firewall.lessons.grade import grade
 from firewall.lessons.lesson import Lesson
-from firewall.lessons.catalog import lessons, load_lesson
 from firewall.lessons.marks import Mark
 from firewall.lessons.probes import MOST, Service, frames, probes
 from firewall.lessons.read import read_lesson

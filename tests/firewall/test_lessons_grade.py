@@ -6,10 +6,10 @@ import pytest
 
 from firewall.errors import RuleFileError, UsageError
 from firewall.languages import Text
+from firewall.lessons.catalog import load_lesson
 from firewall.lessons.check import check
 from firewall.lessons.grade import Grade, grade
 from firewall.lessons.lesson import Lesson
-from firewall.lessons.catalog import load_lesson
 from firewall.lessons.marks import Fault
 from firewall.lessons.read import read_lesson
 from tests.firewall.lesson_folders import lesson_folder
