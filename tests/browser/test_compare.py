@@ -7,6 +7,7 @@ import pytest
 
 from firewall.reports.compare_page import compare_html
 from firewall.reports.compare_result import ComparedResult
+from tests.browser.axe import faults
 from tests.firewall.hostile_report import PLANTED
 from tests.firewall.test_compare_command import hostile
 from tests.firewall.test_compare_gold import sample_comparison
@@ -67,16 +68,11 @@ def test_each_row_shows_every_readings_verdict_in_words(page: "Page", tmp_path: 
 @pytest.mark.parametrize("width", [360, 1280])
 @pytest.mark.parametrize("language", ["en", "ko"])
 def test_axe_finds_no_serious_fault(page: "Page", tmp_path: Path, scheme: Any, width: int, language: str) -> None:
-    axe = pytest.importorskip(
-        "axe_playwright_python.sync_playwright", reason="no axe: pip install axe-playwright-python"
-    )
     page.emulate_media(color_scheme=scheme)
     page.set_viewport_size({"width": width, "height": 900})
     opened(page, sample_comparison("database"), tmp_path, language)
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
-    found = axe.Axe().run(page).response
-    assert found["passes"]
-    assert [each["id"] for each in found["violations"] if each["impact"] in ("serious", "critical")] == []
+    assert faults(page) == []
 
 
 def test_the_sections_are_reached_by_keyboard(page: "Page", tmp_path: Path) -> None:

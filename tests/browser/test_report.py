@@ -18,6 +18,7 @@ from firewall.run.report import run_report
 from pcaps.batch import IPV4_PREFIX, empty_batch
 from pcaps.samples import sample
 from pcaps.wire import SYN, TCP
+from tests.browser.axe import faults
 from tests.firewall.batches import START, answer, batch, packet, result
 from tests.firewall.hostile_report import PLANTED, hostile_result
 
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.browser, pytest.mark.compiled_only]
 
 MANY = 100_000
-SERIOUS = ("serious", "critical")
 
 
 def opened(page: "Page", result: Result, folder: Path, language: str = "en") -> list[str]:
@@ -108,20 +108,10 @@ def test_no_request_leaves_the_page(page: "Page", tmp_path: Path, language: str)
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [360, 1280])
 def test_axe_finds_no_serious_fault(page: "Page", tmp_path: Path, scheme: Any, width: int) -> None:
-    axe = pytest.importorskip(
-        "axe_playwright_python.sync_playwright", reason="no axe: pip install axe-playwright-python"
-    )
     page.emulate_media(color_scheme=scheme)
     page.set_viewport_size({"width": width, "height": 900})
     opened(page, several(), tmp_path)
-    found = axe.Axe().run(page).response
-    assert found["passes"]
-    serious = [
-        (each["id"], [node["target"] for node in each["nodes"]])
-        for each in found["violations"]
-        if each["impact"] in SERIOUS
-    ]
-    assert serious == []
+    assert faults(page) == []
 
 
 @pytest.mark.parametrize("width", [360, 768, 1280, 2560])

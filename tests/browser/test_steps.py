@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from firewall.reports.steps_page import steps_page
+from tests.browser.axe import faults
 from tests.browser.stepping import chips, lit, opened, shows, table, text
 from tests.firewall.stepping import HANDSHAKE, RULES, crafted_steps, sample_steps, tcp
 
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.browser, pytest.mark.compiled_only]
 
-SERIOUS = ("serious", "critical")
 PLANTED = "<img src=x onerror=planted()>"
 
 
@@ -265,19 +265,6 @@ def test_no_request_leaves_the_page(page: "Page", web: Path) -> None:
 
 
 # --- everybody ------------------------------------------------------------------------------------------------------
-def faults(page: "Page") -> list[Any]:
-    axe = pytest.importorskip(
-        "axe_playwright_python.sync_playwright", reason="no axe: pip install axe-playwright-python"
-    )
-    found = axe.Axe().run(page).response
-    assert found["passes"]
-    return [
-        (each["id"], [node["target"] for node in each["nodes"]])
-        for each in found["violations"]
-        if each["impact"] in SERIOUS
-    ]
-
-
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [360, 1280])
 def test_axe_finds_no_serious_fault(page: "Page", web: Path, scheme: Any, width: int) -> None:

@@ -2,7 +2,6 @@
 
 import re
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,31 +17,6 @@ from tests.firewall.lab import ROOT, asking, opened, uploaded
 
 WEB = sample("web-http").read_bytes()
 GONE = {"error": "this capture is not open any more: open it again"}
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    made = tmp_path / "lab"
-    made.mkdir()
-    return made
-
-
-@pytest.fixture
-def client(folder: Path) -> Iterator[TestClient]:
-    with asking(folder) as client:
-        yield client
-
-
-@pytest.fixture
-def bare(tmp_path: Path) -> Path:
-    """Rules that name no interface."""
-    rules = tmp_path / "bare.yaml"
-    rules.write_text("security_groups: {web: {ingress: [{type: HTTP, source: 0.0.0.0/0}], egress: []}}\n")
-    return rules
-
-
-def files(folder: Path) -> list[str]:
-    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
 
 
 # --- lessons -------------------------------------------------------------------------------------------

@@ -2,7 +2,6 @@
 
 import gzip
 import struct
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,19 +14,6 @@ from tests.firewall.lab import asking, uploaded
 
 WEB = sample("web-http").read_bytes()
 NOTHING = struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1)
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    made = tmp_path / "lab"
-    made.mkdir()
-    return made
-
-
-@pytest.fixture
-def client(folder: Path) -> Iterator[TestClient]:
-    with asking(folder) as client:
-        yield client
 
 
 @pytest.fixture
