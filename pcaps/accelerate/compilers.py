@@ -35,6 +35,7 @@ def compilers() -> tuple[Any, Any]:
     kernel is taken into its callers in any case: here it is left as it is, and optimised once, there.
     https://numba.readthedocs.io/en/stable/developer/custom_pipeline.html
     """
+    from llvmlite.binding import Linkage
     from numba.core.codegen import JITCodeLibrary
     from numba.core.compiler import Compiler
 
@@ -62,7 +63,22 @@ def compilers() -> tuple[Any, Any]:
             self._finalize_dynamic_globals()
             self._finalized = True
 
+    class Whole(JITCodeLibrary):  # type: ignore[misc]  # numba has no types
+        """A kernel and all that it calls, which nobody else calls: so LLVM drops what is passed for nothing."""
+
+        def _optimize_final_module(self) -> None:
+            for function in self._final_module.functions:
+                if not function.is_declaration and function.linkage == Linkage.linkonce_odr:
+                    function.linkage = "internal"
+            super()._optimize_final_module()
+
     class EntryCompiler(Compiler):  # type: ignore[misc]  # numba has no types
+        def __init__(self, typing: Any, target: Any, library: Any, *rest: Any) -> None:
+            if library is None:
+                library = Whole(target.codegen(), "entry")
+                library.enable_object_caching()
+            super().__init__(typing, target, library, *rest)
+
         def define_pipelines(self) -> Any:
             (pipeline,) = super().define_pipelines()
             pipeline.passes = [each for each in pipeline.passes if each[0].__name__ not in NEEDLESS_PASSES]
