@@ -34,9 +34,9 @@ def one_core(words: Sequence[str]) -> list[str]:
     return ["taskset", "-c", str(min(os.sched_getaffinity(0))), *words]
 
 
-def replay(case: Case) -> Took:
-    """The replay of eniwall alone, as it says."""
-    return python("benchmarks.replay", str(case.capture), str(warm_up()), str(case.rules))
+def replay(case: Case, *threads: str) -> Took:
+    """The replay of eniwall alone, as it says; with a number of threads its rows are counted too."""
+    return python("benchmarks.replay", str(case.capture), str(warm_up()), str(case.rules), *threads)
 
 
 def limit(case: Case) -> Took:

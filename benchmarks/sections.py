@@ -1,6 +1,5 @@
 """What `make bench` measures, section by section."""
 
-import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -14,7 +13,7 @@ from benchmarks.captures import PLANS as PLANS_OF
 from benchmarks.captures import RULES, capture_of, case, thousand_rules
 from benchmarks.contenders import ENIWALL, LIMIT, TCPDUMP, command, copy, one_core
 from benchmarks.rows import MIB, Row, rows_of
-from benchmarks.run import OUT, ROOT, BenchError, Contender, Took, measure, process, tell
+from benchmarks.run import OUT, BenchError, Contender, Took, measure, process, tell
 
 Say = Callable[[str], None]
 ONE_CORE = ", one core"
@@ -63,19 +62,14 @@ def whole(rounds: int, say: Say) -> Iterator[Row]:
 
 
 def threads(rounds: int, say: Say) -> Iterator[Row]:
-    """One thread, and as many as eniwall takes."""
-    says = subprocess.run(command("replay", "--help"), cwd=ROOT, check=False, capture_output=True, text=True)
-    if "--threads" not in says.stdout:
-        yield Row("m1, m10", "--threads", failed="`eniwall replay` has no --threads")
-        return
+    """One thread, and two: the replay with its rows counted, then the whole process with as many as eniwall takes."""
+    one, two = "--threads 1", "--threads 2"
     for name in ("m1", "m10"):
         each = case(name)
-        taking = [
-            timed("--threads 1", replaying(each.capture, "--threads", "1")),
-            timed("default", replaying(each.capture)),
-        ]
-        found = measure(taking, rounds, say)
-        yield from rows_of(name, each.packets, found, {"--threads 1": "--threads 1"})
+        counted = [Contender(words, partial(who.replay, each, words[-1])) for words in (one, two)]
+        yield from rows_of(name, each.packets, measure(counted, rounds, say), {one: one})
+        whole = [timed(one, replaying(each.capture, "--threads", "1")), timed("default", replaying(each.capture))]
+        yield from rows_of(f"{name}, whole process", each.packets, measure(whole, rounds, say), {one: one})
 
 
 def memory(_rounds: int, say: Say) -> Iterator[Row]:
@@ -136,7 +130,7 @@ class Section(NamedTuple):
 SECTIONS = (
     Section("rates", "Reading, tracking and judging, process start left out (tcpdump, tshark: whole process)", rates),
     Section("whole", "The whole process with its report, its code compiled before", whole),
-    Section("threads", "One thread beside the default, whole process", threads),
+    Section("threads", "One thread beside two; process start left out, but for whole processes", threads),
     Section("memory", "Peak memory of `eniwall replay`", memory),
     Section("start", "Until the first report", start),
     Section("outputs", "Rows of every packet written to a file, whole process", outputs),
