@@ -1,9 +1,10 @@
 """The decoder reads every field as scapy does, over random scapy-built packets."""
 
+import struct
 from ipaddress import IPv4Address, IPv6Address
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, reject
 
 from pcaps.batch import BAD_TRANSPORT, NO_TRANSPORT, NO_WSCALE, OK, PacketBatch
 from pcaps.capture import frames_batch
@@ -36,7 +37,10 @@ def network_header(packet: Any) -> Any:
 def following(layer: Any, built: Any) -> Any:
     """The layer behind `layer`; where scapy dissects no further (behind AH), as the class it was built from."""
     if isinstance(layer.payload, layer_class("Raw")) and not isinstance(built, layer_class("Raw")):
-        return built.__class__(bytes(layer.payload))
+        try:
+            return built.__class__(bytes(layer.payload))
+        except struct.error:
+            reject()  # scapy, which lost its place behind AH: what is left is too short for the layer
     return layer.payload
 
 
