@@ -27,17 +27,10 @@ NEEDLESS_PASSES = frozenset(
 )
 
 
-@cache
-def compilers() -> tuple[Any, Any]:
-    """Two compilers made of numba's: for kernels that only kernels call, and for those that Python calls.
-
-    numba optimises every function together with all that it calls, and again in each of its callers. A
-    kernel is taken into its callers in any case: here it is left as it is, and optimised once, there.
-    https://numba.readthedocs.io/en/stable/developer/custom_pipeline.html
-    """
+def libraries() -> tuple[Any, Any]:
+    """What numba puts compiled code into, for the two kinds of kernels."""
     from llvmlite.binding import Linkage
     from numba.core.codegen import JITCodeLibrary
-    from numba.core.compiler import Compiler
 
     class Unloaded:
         """numba's code generator, for code that is not loaded and has no globals in memory."""
@@ -52,6 +45,8 @@ def compilers() -> tuple[Any, Any]:
             pass
 
     class Inlined(JITCodeLibrary):  # type: ignore[misc]  # numba has no types
+        """A kernel as it is: it is taken into its callers, and optimised there."""
+
         @property
         def codegen(self) -> Any:
             return Unloaded(super().codegen)
@@ -71,6 +66,21 @@ def compilers() -> tuple[Any, Any]:
                 if not function.is_declaration and function.linkage == Linkage.linkonce_odr:
                     function.linkage = "internal"
             super()._optimize_final_module()
+
+    return Inlined, Whole
+
+
+@cache
+def compilers() -> tuple[Any, Any]:
+    """Two compilers made of numba's: for kernels that only kernels call, and for those that Python calls.
+
+    numba optimises every function together with all that it calls, and again in each of its callers. A
+    kernel is taken into its callers in any case: here it is left as it is, and optimised once, there.
+    https://numba.readthedocs.io/en/stable/developer/custom_pipeline.html
+    """
+    from numba.core.compiler import Compiler
+
+    Inlined, Whole = libraries()  # noqa: N806  (classes)
 
     class EntryCompiler(Compiler):  # type: ignore[misc]  # numba has no types
         def __init__(self, typing: Any, target: Any, library: Any, *rest: Any) -> None:
