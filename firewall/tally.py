@@ -41,16 +41,13 @@ class Counters(NamedTuple):
 
 
 @kernel
-def count_times(packets: NDArray[np.void], times: NDArray[np.int64]) -> None:
+def count_time(now: int, times: NDArray[np.int64]) -> None:
     """The span of the capture, and how often its clock went backwards."""
-    for at in range(len(packets)):
-        now = i64(packets[at]["time"])
-        if now < i64(times[PREVIOUS_TIME]):
-            times[BACKWARDS] += 1
-        times[PREVIOUS_TIME] = now
-        times[FIRST_TIME] = min(now, i64(times[FIRST_TIME]))
-        times[LAST_TIME] = max(now, i64(times[LAST_TIME]))
-    times[PACKETS] += len(packets)
+    if now < i64(times[PREVIOUS_TIME]):
+        times[BACKWARDS] += 1
+    times[PREVIOUS_TIME] = now
+    times[FIRST_TIME] = min(now, i64(times[FIRST_TIME]))
+    times[LAST_TIME] = max(now, i64(times[LAST_TIME]))
 
 
 @kernel
@@ -76,18 +73,21 @@ def count_rows(
 
     Returns how many rows were denied, whose numbers go into `denied`, and how many are undecidable.
     """
-    count_times(packets, counters.times)
+    counters.times[PACKETS] += len(packets)
     found = undecided = 0
     for at in range(len(rows)):
         row = rows[at]
+        p = packets[i64(row["packet"])]
         if at and i64(row["packet"]) == i64(rows[at - 1]["packet"]):
             counters.times[TWO_INTERFACES] += 1
+        else:
+            count_time(i64(p["time"]), counters.times)
         eni, reason, said = i64(row["eni"]), i64(row["reason"]), i64(row["verdict"])
         counters.reasons[reason] += 1
         counters.interfaces[eni + 1, i64(row["direction"]), said] += 1
         if eni >= 0:
             counters.highest_flows[eni] = max(i64(counters.highest_flows[eni]), i64(row["flow"]))
-        count_rule(packets[i64(row["packet"])], row, counters)
+        count_rule(p, row, counters)
         if said == DENY:
             denied[found] = at
             found += 1
