@@ -1,7 +1,6 @@
 """Which connection a packet belongs to: its tuple as the table's key, in order from either direction."""
 
 import numpy as np
-from numpy.typing import NDArray
 
 from conntrack.icmp import NO_QUERY as ASKS_NOTHING
 from conntrack.table import NUMBER, FlowTable, Key, find_entry, is_live, key_hash
@@ -126,13 +125,11 @@ def quoted_key(key: Key, p: Packet, settings: Settings) -> int:
     )
 
 
-@entry_kernel
-def make_keys(packets: NDArray[np.void], keys: NDArray[np.void], settings: Settings) -> None:
-    """The keys (KEY) of packets (PACKET), one for each."""
-    for index in range(len(packets)):
-        key = keys[index]
-        key["forward"] = packet_key(key, packets[index], settings)
-        key["hash"] = key_hash(key)
+@kernel
+def make_key(key: Key, p: Packet, settings: Settings) -> None:
+    """Write the packet's key (KEY) with its hash."""
+    key["forward"] = packet_key(key, p, settings)
+    key["hash"] = key_hash(key)
 
 
 @kernel

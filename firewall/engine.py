@@ -10,8 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from conntrack.fragments import MAX_HELD_BYTES, NOWHERE, Gathered, Reassembly
-from conntrack.keys import make_keys
-from conntrack.table import BEGUN, CLOCK, KEY, LATE, LIVE, USED, FlowTable, copied, grown, new_table, room
+from conntrack.table import BEGUN, CLOCK, LATE, LIVE, USED, FlowTable, copied, grown, new_table, room
 from conntrack.timeouts import SETTINGS, SettingError, effective, settings
 from firewall.changes import Event, Phase, authorize, phases
 from firewall.choices import CHOICES, count_choices, told
@@ -19,21 +18,21 @@ from firewall.connections import Connection, read_connection
 from firewall.errors import UsageError
 from firewall.exempt import SERVICES
 from firewall.interfaces import bound_names, chosen_interfaces, need_interface, with_made
-from firewall.judge import ROWS_A_PACKET, STATEFUL, fragment_place, judge_batch
+from firewall.judge import judge_rows
 from firewall.labels import Labels, counted
 from firewall.model import NetworkAclEntry, NetworkInterface, Rule, RuleSet
 from firewall.model import Warning as RuleWarning
 from firewall.pending import Pending, Waiting
 from firewall.places import Located, Places
 from firewall.policy import Policy, all_entries, compile_policy
-from firewall.policy_kernel import owners_of
 from firewall.readings import ACLS_LEFT_OUT, READINGS, SILENT, own_timeouts
-from firewall.rows import VERDICT, Judged, VerdictBatch, join_verdicts
+from firewall.rows import Judged, VerdictBatch, join_verdicts
 from firewall.sources import load_rules
 from firewall.sources.events import load_events
+from firewall.stations import ROWS_A_PACKET, STATEFUL, Met, fragment_place, meet
 from firewall.timeline import Timeline
 from firewall.tracked import change_tracking
-from pcaps.ahead import batches_of
+from pcaps.ahead import ahead
 from pcaps.batch import PacketBatch, concatenate
 from pcaps.capture import Capture, frames_batch
 
@@ -225,55 +224,53 @@ class Firewall:
         A fragment whose datagram is not whole yet is `fragment-incomplete`; `replay` waits for it.
         """
         found, row = [], 0
-        for waiting in self._judge(packets, names, interface_names):
+        for waiting in self._judge(self._located(packets, names, interface_names)):
             judged = waiting.settled()
             found.append(judged.verdicts.renumbered(judged.verdicts.packet + row) if row else judged.verdicts)
             row += judged.packets.rows
         return join_verdicts(found) if len(found) > 1 else found[0]
 
-    def _judge(
+    def _located(
         self, packets: PacketBatch, names: Sequence[str] = (), interface_names: Sequence[Mapping[int, str]] = ()
-    ) -> Iterator[Waiting]:
+    ) -> Located:
+        return self.places.locate(packets, names, interface_names, self._policy)
+
+    def _meet(self, located: Located, records: NDArray[np.void]) -> Met:
+        """What packets meet before the table; `records` are theirs, or the datagrams that fragments became."""
+        return meet(records, located.ends, self._policy, self._settings, self.reading.code)
+
+    def _ahead(self, capture: Capture, batches: Iterator[PacketBatch]) -> Iterator[tuple[Located, Met | None]]:
+        """The batches of a capture, and what they meet before the table, unless the rules may be others by then."""
+        rules_stay = not self.timeline.never  # asked before the first batch is judged, which may be in another thread
+        for packets in batches:
+            located = self._located(packets, capture.names, getattr(capture, "interface_names", ()))
+            yield located, self._meet(located, located.packets.records) if rules_stay else None
+
+    def _judge(self, located: Located, met: Met | None = None) -> Iterator[Waiting]:
         """The batch judged, in as many parts as changes of the rules cut it into."""
-        located = self.places.locate(packets, names, interface_names, self._policy)
         for start, stop, phase in self.timeline.parts(located.packets, self.clock):
-            yield self._judge_part(located.slice(start, stop))
+            yield self._judge_part(located.slice(start, stop), met)
             if phase is not None:
                 self._enter(phase)
 
-    def _judge_part(self, located: Located) -> Waiting:
-        packets, ends = located
+    def _judge_part(self, located: Located, met: Met | None) -> Waiting:
+        packets = located.packets
         if self.reading.code == STATEFUL:
             gathered = self._reassembly.add(packets, self.clock, partial(self._fragment_place, located))
         else:
             gathered = Gathered(packets.records)
-        keys = np.empty(packets.rows, KEY)
-        make_keys(gathered.records, keys, self._settings[0])
-        owned = owners_of(self._policy, gathered.records)
-        out = np.empty(packets.rows * ROWS_A_PACKET, VERDICT)
-        start = filled = 0
-        full = False
-        while start < packets.rows:
-            start, filled = judge_batch(
-                gathered.records,
-                keys,
-                owned,
-                ends,
-                start,
-                self._policy,
-                self._table,
-                self._settings,
-                self.reading.code,
-                full,
-                out,
-                filled,
-            )
-            if start < packets.rows:
+        if met is None or gathered.records is not packets.records:
+            met = self._meet(located, gathered.records)
+        keys, rows = met
+        start, full = 0, False
+        while start < len(rows):
+            start = judge_rows(gathered.records, keys, self._policy, self._table, self._settings, full, rows, start)
+            if start < len(rows):
                 full = self._grow()
         if self._asked:
-            self._seen.update(np.unique(out["eni"][:filled]).tolist())
+            self._seen.update(np.unique(rows["eni"]).tolist())
         self._reassembly.expire(self.clock)
-        waiting = Waiting(packets, out[:filled], gathered.members)
+        waiting = Waiting(packets, rows, gathered.members)
         waiting.answer(gathered.whole)
         return waiting
 
@@ -302,11 +299,11 @@ class Firewall:
         busiest addresses.
         """
         pending = Pending(self._reassembly)
-        batches = batches_of(capture, threads)
+        batches = capture.batches()
         if not self.interfaces:
             self._need_interface(list(islice(batches, FIRST_BATCHES)))
-        for packets in batches:
-            for waiting in self._judge(packets, capture.names, getattr(capture, "interface_names", ())):
+        for located, met in ahead(self._ahead(capture, batches), capture, threads):
+            for waiting in self._judge(located, met):
                 for judged in pending.add(waiting):
                     yield self._counted(judged)
         for judged in pending.rest():
@@ -362,7 +359,8 @@ class Firewall:
         if not self.interfaces:
             raise need_interface(batch)
         labels = Labels.of(self, ("crafted",))
-        return [row for waiting in self._judge(batch) for row in row_cells(waiting.settled(), labels)]
+        located = self._located(batch)
+        return [row for waiting in self._judge(located) for row in row_cells(waiting.settled(), labels)]
 
     def table(self) -> list[Connection]:
         """The live connections at the latest time seen, by interface and number."""

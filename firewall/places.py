@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from firewall.errors import UsageError
-from firewall.judge import BY_ADDRESS
 from firewall.model import NetworkInterface
 from firewall.policy import Policy
 from firewall.policy_kernel import NOBODY, find_owners, owners_of
+from firewall.stations import BY_ADDRESS
 from pcaps.batch import INBOUND, OUTBOUND, UNSTATED, PacketBatch
 from pcaps.tunnel import tunnel_choice
 

@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from firewall import verdict
 from firewall.access_list import PROTOCOL_SHIFT, UNKNOWN_PORTS, WORD, Arrays
 from firewall.policy import NO_LIST, Policy
 from pcaps.accelerate import entry_kernel, i64, kernel, rare_kernel
@@ -235,6 +236,16 @@ def permits(policy: Policy, eni: int, direction: int, p: Packet, peer_hi: np.uin
 def named_rule(permitted: int) -> int:
     """The rule that an answer of `permits` is about: the one that allows, or that might; or NO_RULE."""
     return FIRST_UNKNOWN - permitted if permitted <= UNKNOWN_PEER else permitted
+
+
+@kernel
+def by_rule(permitted: int, direction: int, allowed: int) -> int:
+    """The reason that follows from `permits`; `allowed` is that of a rule."""
+    if permitted >= 0:
+        return allowed
+    if permitted <= UNKNOWN_PEER:
+        return verdict.UNDECIDABLE
+    return verdict.NO_INGRESS_RULE if direction == verdict.INGRESS else verdict.NO_EGRESS_RULE
 
 
 @kernel

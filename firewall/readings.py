@@ -2,8 +2,8 @@
 
 from typing import NamedTuple
 
-from firewall.judge import BORDER, STATEFUL, STATELESS
 from firewall.model import NetworkInterface
+from firewall.stations import BORDER, STATEFUL, STATELESS
 
 
 class Reading(NamedTuple):

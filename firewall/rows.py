@@ -10,7 +10,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pcaps.batch import PacketBatch, RecordColumns, concatenate, record_dtype
+from pcaps.batch import PacketBatch, RecordColumns, concatenate, joined_records, record_dtype
+
+Row = Any  # one record of dtype VERDICT, as kernels see it: row["eni"]
 
 
 class VerdictBatch(RecordColumns):
@@ -54,7 +56,7 @@ VERDICT = record_dtype(VerdictBatch.__annotations__)
 
 def join_verdicts(batches: Sequence[VerdictBatch]) -> VerdictBatch:
     """One batch of all rows, in order."""
-    return VerdictBatch(np.concatenate([batch.records for batch in batches]))
+    return VerdictBatch(joined_records([batch.records for batch in batches]))
 
 
 def take_rows(judged: Judged, rows: NDArray[np.intp]) -> Judged:

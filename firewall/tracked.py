@@ -4,8 +4,6 @@ Only a NEW packet meets the rules, and every packet of an untracked connection
 (https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/security-group-connection-tracking.html).
 """
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -48,33 +46,19 @@ from firewall.policy_kernel import (
     NO_RULE,
     UNKNOWN_PEER,
     always_tracked,
+    by_rule,
     named_rule,
     owner,
     permits,
     service_number,
     untracked_rule,
 )
+from firewall.rows import Row
 from firewall.verdict import EGRESS, INGRESS
 from pcaps.accelerate import entry_kernel, i64, kernel, rare_kernel
 from pcaps.batch import Packet
 from pcaps.icmp_quote import is_icmp_error
 from pcaps.wire import ICMP, ICMPV6, TCP
-
-Row = Any  # one record of firewall.rows.VERDICT
-
-
-@kernel
-def no_rule(direction: int) -> int:
-    """The reason of a packet that no rule of its direction allows."""
-    return verdict.NO_INGRESS_RULE if direction == INGRESS else verdict.NO_EGRESS_RULE
-
-
-@kernel
-def by_rule(rule: int, direction: int, allowed: int) -> int:
-    """The reason that follows from `permits`; `allowed` is that of a rule."""
-    if rule >= 0:
-        return allowed
-    return verdict.UNDECIDABLE if rule <= UNKNOWN_PEER else no_rule(direction)
 
 
 @rare_kernel

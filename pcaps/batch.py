@@ -5,7 +5,7 @@ section 2.5.5.2). Time is int64 nanoseconds since 1970. A packet is named by its
 frame number, from 1, as Wireshark shows it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import accumulate
 from typing import Any, NamedTuple, get_args
 
@@ -239,12 +239,18 @@ def unwritten_batch(rows: int, *, macs: bool = False) -> PacketBatch:
     return PacketBatch(np.empty(rows, PACKET), macs=np.zeros((rows, 2), np.uint64) if macs else None)
 
 
+def joined_records(parts: Sequence[NDArray[np.void]]) -> NDArray[np.void]:
+    """One array of all records, of which there is at least one array; numpy would copy them field by field."""
+    whole = np.concatenate([np.ascontiguousarray(part).view(np.uint8) for part in parts])
+    return whole.view(parts[0].dtype)
+
+
 def concatenate(batches: list[PacketBatch]) -> PacketBatch:
     """One batch of all rows, in order; with MAC addresses if all have them."""
     starts = _starts([batch.rows for batch in batches])
     pieces = _joined_pieces([batch.pieces for batch in batches], starts)
     inner = join_inner((start, batch.inner) for start, batch in zip(starts, batches, strict=True))
-    records = np.concatenate([batch.records for batch in batches])
+    records = joined_records([batch.records for batch in batches])
     return PacketBatch(records, pieces, inner, _joined_macs(batches, len(records)))
 
 
@@ -256,7 +262,7 @@ def join_inner(parts: Iterable[tuple[int, Inner | None]]) -> Inner | None:
     pieces = _joined_pieces([inner.pieces for inner in found], _starts([len(inner.rows) for inner in found]))
     rows, records, _, *columns = zip(*found, strict=True)
     joined = (None if any(part is None for part in column) else np.concatenate(column) for column in columns)
-    return Inner._make((np.concatenate(rows), np.concatenate(records, dtype=PACKET), pieces, *joined))
+    return Inner._make((np.concatenate(rows), joined_records(records), pieces, *joined))
 
 
 def _joined_macs(batches: list[PacketBatch], rows: int) -> NDArray[np.uint64] | None:

@@ -15,10 +15,10 @@ from firewall.explain.explainer import Explainer
 from firewall.explain.phases import TITLES
 from firewall.explain.sight import DAY, Sight
 from firewall.explain.text import verdict_notes
-from firewall.judge import BORDER, STATEFUL, STATELESS
 from firewall.labels import endpoint, printable, protocol_number, time_text
 from firewall.life import packet_text, state_word
 from firewall.rows import VerdictBatch, take_rows
+from firewall.stations import BORDER, STATEFUL, STATELESS
 from firewall.steps.diagram import diagrams
 from firewall.steps.fields import flags, layers
 from firewall.steps.table import between, table_at

@@ -1,7 +1,7 @@
 """One sentence for each verdict: the reason's meaning, with the rule that it names."""
 
-from firewall.judge import BORDER, STATELESS
 from firewall.languages import REASONS_KO, Text
+from firewall.stations import BORDER, STATELESS
 from firewall.verdict import Reason
 
 #: What a reason means where a reading gives it another sense than firewall.verdict does, by the reading's code.

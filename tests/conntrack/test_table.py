@@ -5,11 +5,12 @@ import pytest
 from numpy.typing import NDArray
 
 from conntrack import table as table_module
-from conntrack.keys import make_keys
+from conntrack.keys import make_key
 from conntrack.table import BEGUN, CLOCK, KEY, SPARE, USED, FlowTable, copied, find_entry, grown, new_table, room
-from conntrack.timeouts import SETTINGS, effective, settings
+from conntrack.timeouts import SETTINGS, Settings, effective, settings
 from conntrack.track import confirm
 from pcaps import accelerate
+from pcaps.accelerate import entry_kernel
 from pcaps.batch import IPV4_PREFIX, NOT_A_FRAGMENT, PACKET
 from pcaps.wire import TCP
 
@@ -26,6 +27,12 @@ def scan(first_port: int) -> NDArray[np.void]:
     packets["src_port"] = first_port + number // HOSTS
     packets["dst_lo"], packets["dst_port"] = IPV4_PREFIX + 0x0A00010A, 443
     return packets
+
+
+@entry_kernel
+def make_keys(packets: NDArray[np.void], keys: NDArray[np.void], settings: Settings) -> None:
+    for index in range(len(packets)):
+        make_key(keys[index], packets[index], settings)
 
 
 def hashes(packets: NDArray[np.void]) -> NDArray[np.int64]:

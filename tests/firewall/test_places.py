@@ -79,11 +79,11 @@ class Said:
         self.names = names
 
     def __call__(self, *batches: PacketBatch, interfaces: tuple[dict[int, str], ...] = ()) -> list[str]:
-        labels = Labels.of(self.firewall, self.names)
+        labels, firewall = Labels.of(self.firewall, self.names), self.firewall
         return [
             " ".join(str(row[key]) for key in ("eni", "direction", "reason") if row[key] is not None)
             for batch in batches
-            for waiting in self.firewall._judge(batch, self.names, interfaces)  # noqa: SLF001  (a replay without files)
+            for waiting in firewall._judge(firewall._located(batch, self.names, interfaces))  # noqa: SLF001  (no files)
             for row in row_cells(waiting.settled(), labels)
         ]
 
