@@ -11,6 +11,7 @@ from firewall.errors import RuleFileError
 from firewall.model import RuleSet
 from firewall.sources import load_rules
 from firewall.sources.events import load_events
+from firewall.verdict import REASON_WORDS
 from pcaps.capture import FrameCapture
 from pcaps.conversation import tcp_conversation
 from pcaps.craft import packets_to_frames, parse
@@ -192,6 +193,21 @@ def test_a_network_acl_entry_breaks_and_its_removal_mends_a_connection_that_live
     assert reasons(found) == ["rule", "established", "established", "nacl-ingress", "nacl-ingress", "established"]
     assert [row["rule"] for row in found][2:5] == ["web:ingress[0]", "edge:ingress[90]", "edge:ingress[90]"]
     assert (found[3]["tcp_state"], found[3]["flow"], found[3]["ct_state"]) == ("ESTABLISHED", 1, None)
+
+
+def test_a_thread_that_reads_ahead_of_a_change_leaves_its_packets_to_the_rules_behind_it(rule_file: Path) -> None:
+    deny = "{number: 90, action: deny, protocol: tcp, ports: 22, source: 0.0.0.0/0}"
+    events = written(rule_file, f"{{packet: 2, put_entries: {{network_acl: edge, ingress: [{deny}]}}}}")
+    firewall = Firewall.from_file(str(rule_file), events=str(events))
+    capture = FrameCapture(packets_to_frames([syn(CLIENT, 22, port) for port in range(50000, 50004)]))
+    batches = iter([batch.slice(*rows) for batch in capture.batches() for rows in ((0, 2), (2, 4))])
+    reading = firewall._ahead(capture, batches)  # noqa: SLF001  (a thread's turns, taken by hand)
+    judging = firewall._judge(*next(reading))  # noqa: SLF001
+    found = [next(judging)]  # the change was met, and is not made yet
+    read_too_early = next(reading)
+    found += [*judging, *firewall._judge(*read_too_early)]  # noqa: SLF001
+    told = [REASON_WORDS[code] for waiting in found for code in waiting.settled().verdicts.reason.tolist()]
+    assert told == ["rule", "nacl-ingress", "nacl-ingress", "nacl-ingress"]
 
 
 # --- what the file must say -------------------------------------------------------------------------------
