@@ -93,6 +93,7 @@ WIDENED = 128  # changed rules would leave it untracked, and that was counted
 UNCOUNTED = NOT_TRACKED | RELEASED
 
 FIRST_CAPACITY = 1 << 10
+FEW_UNCOUNTED = 1 << 4  # of so many slots one: for fewer deleted entries a growing table does not look
 EARLY_DROP_RANGE = 8  # entries looked at; the kernel looks at 8 buckets of its hash
 EARLY_DROP_SLOTS = 1024  # slots, empty ones too
 QUICK_CAPACITY = 1 << 15  # slots; a smaller table grows fourfold
@@ -320,6 +321,15 @@ def make_room(table: FlowTable, most: int, now: int) -> bool:
 
 
 @entry_kernel
+def spread_out(old: NDArray[np.int64], slots: NDArray[np.int64]) -> None:
+    """Fill empty `slots` with all of `old`. No entry is looked at: in a large table that is what takes the time."""
+    for at in range(len(old)):
+        slot = i64(old[at])
+        if slot != 0:
+            fill_slot(slots, slot >> HASH_SHIFT, (slot & NUMBER) - 1)
+
+
+@entry_kernel
 def rehash(table: FlowTable, slots: NDArray[np.int64], earliest: int) -> int:
     """Fill empty `slots` with a table's entries, in the order of its slots; how many. `tracked` is counted anew.
 
@@ -381,7 +391,11 @@ def grown(table: FlowTable) -> Growth:
     if not forget:
         capacity *= 4 if capacity < QUICK_CAPACITY else 2
     slots = np.zeros(capacity, np.int64)
-    table.counts[USED] = rehash(table, slots, now if forget else BEFORE_ALL)
+    uncounted = int(table.counts[USED]) - int(table.tracked.sum())  # deleted ones, and those left untracked
+    if forget or uncounted > len(table.slots) // FEW_UNCOUNTED:
+        table.counts[USED] = rehash(table, slots, now if forget else BEFORE_ALL)
+    else:
+        spread_out(table.slots, slots)
     return Growth(_with_room(table._replace(slots=slots)), timed_out if forget else 0)
 
 

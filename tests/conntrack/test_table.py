@@ -8,7 +8,7 @@ from conntrack import table as table_module
 from conntrack.keys import make_key
 from conntrack.table import BEGUN, CLOCK, KEY, SPARE, USED, FlowTable, copied, find_entry, grown, new_table, room
 from conntrack.timeouts import SETTINGS, Settings, effective, settings
-from conntrack.track import confirm
+from conntrack.track import confirm, forget
 from pcaps import accelerate
 from pcaps.accelerate import entry_kernel
 from pcaps.batch import IPV4_PREFIX, NOT_A_FRAGMENT, PACKET
@@ -125,6 +125,21 @@ def test_places_of_forgotten_entries_are_used_again(monkeypatch: pytest.MonkeyPa
     assert (int(table.counts[BEGUN]), int(table.counts[SPARE])) == (32, 0)
     assert found(table, keys[32:]) == second
     assert found(table, keys[:32]) == [len(table.entries) - 1] * 32
+
+
+@pytest.mark.usefixtures("interpreted")
+@pytest.mark.parametrize(("deleted", "given_up"), [(4, 0), (5, 5)])
+def test_deleted_entries_are_given_up_where_they_are_many(deleted: int, given_up: int) -> None:
+    keys = keys_of(32)
+    table, numbers = opened(new_table(1, 64), keys, MINUTE)
+    for number in numbers[:deleted]:
+        forget(table, table.entries[number])
+    table = grown(table).table
+    assert (len(table.slots), int(table.counts[USED])) == (256, 32 - given_up)
+    assert int(table.tracked[0]) == 32 - deleted
+    assert found(table, keys[deleted:]) == numbers[deleted:]
+    held = [len(table.entries) - 1] * given_up if given_up else numbers[:deleted]
+    assert found(table, keys[:deleted]) == held
 
 
 @pytest.mark.usefixtures("interpreted")
