@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pcaps.accelerate import entry_kernel, i64, kernel, prefetch, rare_kernel
+from pcaps.accelerate import entry_kernel, i64, kernel, rare_kernel
 
 Entry = Any  # one record of dtype ENTRY, as kernels see it: entry["state"]
 Key = Any  # one record of dtype KEY, or an entry, which has the same fields and more
@@ -93,14 +93,9 @@ WIDENED = 128  # changed rules would leave it untracked, and that was counted
 UNCOUNTED = NOT_TRACKED | RELEASED
 
 FIRST_CAPACITY = 1 << 10
-FEW_UNCOUNTED = 1 << 4  # of so many slots one: for fewer deleted entries a growing table does not look
 EARLY_DROP_RANGE = 8  # entries looked at; the kernel looks at 8 buckets of its hash
 EARLY_DROP_SLOTS = 1024  # slots, empty ones too
-QUICK_CAPACITY = 1 << 15  # slots; a smaller table grows fourfold
-REMEMBERING_CAPACITY = 1 << 20  # slots: 72 MiB with entries; a larger table forgets what timed out before it grows
 MAX_CAPACITY = 1 << 23  # slots: 960 MiB with entries
-AHEAD = 32  # slots whose entries are fetched before they are looked at
-ENTRIES_AHEAD = 8  # times as many entries as are wanted; what is not used yet takes addresses, but no memory
 
 # --- a slot: 0 where it is free, else the entry's hash and its number --------------------------------------
 HASH_SHIFT = 32
@@ -154,11 +149,11 @@ def new_table(interfaces: int, capacity: int = FIRST_CAPACITY, hosts: Sequence[i
 def copied(table: FlowTable) -> FlowTable:
     """The same table in memory of its own."""
     entries = empty_entries(len(table.entries))
-    _take_over(table, entries)
+    take_over(table, entries)
     return FlowTable(entries, *(column.copy() for column in table[1:]))
 
 
-def _take_over(table: FlowTable, entries: NDArray[np.void]) -> None:
+def take_over(table: FlowTable, entries: NDArray[np.void]) -> None:
     """Fill empty entries with a table's, and its candidate."""
     begun = int(table.counts[BEGUN])
     entries[:begun].view(np.uint8)[:] = table.entries[:begun].view(np.uint8)  # numpy copies records field by field
@@ -321,89 +316,8 @@ def make_room(table: FlowTable, most: int, now: int) -> bool:
 
 
 @entry_kernel
-def spread_out(old: NDArray[np.int64], slots: NDArray[np.int64]) -> None:
-    """Fill empty `slots` with all of `old`. No entry is looked at: in a large table that is what takes the time."""
-    for at in range(len(old)):
-        slot = i64(old[at])
-        if slot != 0:
-            fill_slot(slots, slot >> HASH_SHIFT, (slot & NUMBER) - 1)
-
-
-@entry_kernel
-def rehash(table: FlowTable, slots: NDArray[np.int64], earliest: int) -> int:
-    """Fill empty `slots` with a table's entries, in the order of its slots; how many. `tracked` is counted anew.
-
-    Deleted entries are given up, and those that timed out before `earliest`.
-    """
-    used = 0
-    for host in range(len(table.tracked)):
-        table.tracked[host] = 0
-    for at in range(len(table.slots)):
-        if at + AHEAD < len(table.slots):
-            prefetch(table.entries, (i64(table.slots[at + AHEAD]) & NUMBER) - 1)
-        slot = i64(table.slots[at])
-        if slot == 0:
-            continue
-        number = (slot & NUMBER) - 1
-        entry = table.entries[number]
-        if i64(entry["use"]) == LIVE and i64(entry["expires"]) > earliest:
-            fill_slot(slots, slot >> HASH_SHIFT, number)
-            used += 1
-            if i64(entry["status"]) & UNCOUNTED == 0:
-                count_tracked(table, entry, 1)
-        else:
-            entry["use"] = FREE
-            entry["flow"] = table.counts[SPARE]
-            table.counts[SPARE] = number + 1
-    return used
-
-
-@entry_kernel
 def room(capacity: int) -> int:
     """How many of so many slots may be used: half, at the limit seven eighths."""
     if capacity >= MAX_CAPACITY:
         return capacity // 8 * 7
     return capacity // 2
-
-
-class Growth(NamedTuple):
-    """A table that grew; `forgot`: timed-out entries that it does not remember any more."""
-
-    table: FlowTable
-    forgot: int
-
-
-def grown(table: FlowTable) -> Growth:
-    """The table with more room: what timed out is forgotten once it is large, or it grows, in larger steps first.
-
-    A late packet of a forgotten entry is not told "expired" but judged as if its connection had never
-    been. At MAX_CAPACITY the table may come back as full as it was.
-    """
-    capacity = len(table.slots)
-    now = int(table.counts[CLOCK])
-    timed_out = 0
-    if capacity >= REMEMBERING_CAPACITY:
-        entries = table.entries[: int(table.counts[BEGUN])]
-        timed_out = int(np.count_nonzero((entries["use"] == LIVE) & (entries["expires"] <= now)))
-    if capacity >= MAX_CAPACITY and not timed_out:
-        return Growth(table, 0)
-    forget = capacity >= REMEMBERING_CAPACITY and (timed_out >= capacity // 4 or capacity >= MAX_CAPACITY)
-    if not forget:
-        capacity *= 4 if capacity < QUICK_CAPACITY else 2
-    slots = np.zeros(capacity, np.int64)
-    uncounted = int(table.counts[USED]) - int(table.tracked.sum())  # deleted ones, and those left untracked
-    if forget or uncounted > len(table.slots) // FEW_UNCOUNTED:
-        table.counts[USED] = rehash(table, slots, now if forget else BEFORE_ALL)
-    else:
-        spread_out(table.slots, slots)
-    return Growth(_with_room(table._replace(slots=slots)), timed_out if forget else 0)
-
-
-def _with_room(table: FlowTable) -> FlowTable:
-    """The table with as many entries as its slots may need."""
-    wanted = room(len(table.slots))
-    if wanted < len(table.entries):
-        return table
-    entries = empty_entries(min(ENTRIES_AHEAD * wanted, room(MAX_CAPACITY)) + 1)
-    _take_over(table, entries)
-    return table._replace(entries=entries)

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from conntrack.fragments import MAX_HELD_BYTES, NOWHERE, Gathered, Reassembly
-from conntrack.table import BEGUN, CLOCK, LATE, LIVE, USED, FlowTable, copied, grown, new_table, room
+from conntrack.growth import grown
+from conntrack.table import BEGUN, CLOCK, LATE, LIVE, USED, FlowTable, copied, new_table, room
 from conntrack.timeouts import SETTINGS, SettingError, effective, settings
 from firewall.changes import Event, Phase, authorize, phases
 from firewall.choices import CHOICES, count_choices, told

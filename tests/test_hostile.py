@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from conntrack import growth, timeouts
 from conntrack import table as table_module
-from conntrack import timeouts
 from firewall.engine import Firewall
 from pcaps import accelerate
 from pcaps.capture import FrameCapture, crafted_capture, open_capture
@@ -36,7 +36,8 @@ def small_table(monkeypatch: pytest.MonkeyPatch) -> None:
     if accelerate.engine() == "compiled":
         pytest.skip("the limit is a constant of compiled kernels")
     for name, value in (("FIRST_CAPACITY", 16), ("MAX_CAPACITY", 64), ("REMEMBERING_CAPACITY", 32)):
-        monkeypatch.setattr(table_module, name, value)
+        for module in (table_module, growth):
+            monkeypatch.setattr(module, name, value, raising=False)
     monkeypatch.setattr(table_module.new_table, "__defaults__", (16, None))
 
 

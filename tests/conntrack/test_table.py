@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from conntrack import growth as growth_module
 from conntrack import table as table_module
+from conntrack.growth import grown
 from conntrack.keys import make_key
-from conntrack.table import BEGUN, CLOCK, KEY, SPARE, USED, FlowTable, copied, find_entry, grown, new_table, room
+from conntrack.table import BEGUN, CLOCK, KEY, SPARE, USED, FlowTable, copied, find_entry, new_table, room
 from conntrack.timeouts import SETTINGS, Settings, effective, settings
 from conntrack.track import confirm, forget
 from pcaps import accelerate
@@ -114,7 +116,7 @@ def test_a_key_that_is_not_held_finds_the_candidate_which_is_free() -> None:
 
 @pytest.mark.usefixtures("interpreted")
 def test_places_of_forgotten_entries_are_used_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(table_module, "REMEMBERING_CAPACITY", 64)
+    monkeypatch.setattr(growth_module, "REMEMBERING_CAPACITY", 64)
     keys = keys_of(64)
     table, first = opened(new_table(1, 64), keys[:32], MINUTE)
     table.counts[CLOCK] = 2 * MINUTE
