@@ -3,7 +3,7 @@
 import numpy as np
 
 from conntrack.icmp import NO_QUERY as ASKS_NOTHING
-from conntrack.table import NUMBER, FlowTable, Key, find_entry, is_live, key_hash
+from conntrack.table import HASH_SHIFT, NUMBER, FlowTable, Key, find_entry, is_live, key_hash
 from conntrack.timeouts import AWS_PORTS, S_PORT_PROTOCOLS, Settings
 from pcaps.accelerate import entry_kernel, i64, kernel, prefetch, rare_kernel
 from pcaps.batch import OK, Packet
@@ -142,7 +142,8 @@ def fetch_slot(table: FlowTable, key: Key) -> None:
 def fetch_entry(table: FlowTable, key: Key) -> None:
     """Begin to fetch the entry that a key will likely find: it comes while packets before it are judged."""
     slot = i64(table.slots[i64(key["hash"]) & (len(table.slots) - 1)])
-    prefetch(table.entries, (slot & NUMBER) - 1)  # whatever the slot holds: a branch would cost more
+    is_its = i64(slot >> HASH_SHIFT == i64(key["hash"]))  # counted, not asked: a branch would cost more than it saves
+    prefetch(table.entries, ((slot & NUMBER) - 1) * is_its)  # the first one is near in any case
 
 
 @rare_kernel
