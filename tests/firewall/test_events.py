@@ -202,10 +202,10 @@ def test_a_thread_that_reads_ahead_of_a_change_leaves_its_packets_to_the_rules_b
     capture = FrameCapture(packets_to_frames([syn(CLIENT, 22, port) for port in range(50000, 50004)]))
     batches = iter([batch.slice(*rows) for batch in capture.batches() for rows in ((0, 2), (2, 4))])
     reading = firewall._ahead(capture, batches)  # noqa: SLF001  (a thread's turns, taken by hand)
-    judging = firewall._judge(*next(reading))  # noqa: SLF001
+    judging = firewall._judge(*next(reading))  # noqa: SLF001  (as above)
     found = [next(judging)]  # the change was met, and is not made yet
     read_too_early = next(reading)
-    found += [*judging, *firewall._judge(*read_too_early)]  # noqa: SLF001
+    found += [*judging, *firewall._judge(*read_too_early)]  # noqa: SLF001  (as above)
     told = [REASON_WORDS[code] for waiting in found for code in waiting.settled().verdicts.reason.tolist()]
     assert told == ["rule", "nacl-ingress", "nacl-ingress", "nacl-ingress"]
 
