@@ -26,7 +26,7 @@ def replay(capture: str, rules: str) -> dict[str, float]:
     begin = time.perf_counter()
     with open_capture(capture) as packets:
         for batch in firewall.replay(packets):
-            judged += len(batch.verdicts.packet)
+            judged += batch.packets.rows
             allowed += int(np.count_nonzero(batch.verdicts.verdict == ALLOW))
     seconds = time.perf_counter() - begin
     slots = len(firewall._table.slots)  # noqa: SLF001  (a number that no user needs)
@@ -34,7 +34,7 @@ def replay(capture: str, rules: str) -> dict[str, float]:
 
 
 def counted_replay(capture: str, rules: str, threads: int) -> dict[str, float]:
-    """The same with its rows counted; at most so many threads judge and count."""
+    """The same with its rows counted; with two `threads` one reads, one judges, this one counts."""
     firewall = Firewall.from_file(rules)
     summary = Summary(len(firewall.interfaces), len(firewall.rules) + len(firewall.acl_entries))
     begin = time.perf_counter()
@@ -42,7 +42,7 @@ def counted_replay(capture: str, rules: str, threads: int) -> dict[str, float]:
         judge_all(firewall, packets, summary, (), threads)
     seconds = time.perf_counter() - begin
     slots = len(firewall._table.slots)  # noqa: SLF001  (a number that no user needs)
-    return {"seconds": seconds, "packets": summary.rows, "allowed": summary.verdicts["ALLOW"], "slots": slots}
+    return {"seconds": seconds, "packets": summary.packets, "allowed": summary.verdicts["ALLOW"], "slots": slots}
 
 
 def main() -> None:

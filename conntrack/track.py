@@ -178,7 +178,7 @@ def track_new(
     candidate = entries[len(entries) - 1]
     copy_key(candidate, key)
     candidate["eni"] = eni
-    # Without early drop, room is asked for where the rules have let the packet in (firewall.judge, admit).
+    # Without early drop, room is asked for where the rules have let the packet in (firewall.tracked, admit).
     if i64(settings["switches"][S_EARLY_DROP]) != 0 and not make_room(table, i64(settings["switches"][N_MAX]), now):
         return INVALID, NO_SLOT, TABLE_FULL
     cause = open_entry(candidate, i64(key["forward"]), p, settings, now)

@@ -4,20 +4,20 @@ A report lists those that decided a verdict, so that a reader knows which verdic
 which follow Linux. Only the aws profile chooses; linux does what the kernel does.
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from conntrack import states
 from firewall import verdict
+from firewall.rows import Row
 from firewall.verdict import ALLOW, DENY
 from pcaps.accelerate import entry_kernel, i64, kernel
 from pcaps.batch import Packet
 from pcaps.icmp_quote import is_icmp_error
 from pcaps.wire import ICMP, ICMPV6, SYN, TCP
 
-Row = Any  # one record of firewall.rows.VERDICT
 NO_CHOICE = -1
 MID_STREAM, TCP_STATE, IDLE_TIMES, ICMP_ERROR, ICMP_ANSWERS, FULL_TABLE, FRAGMENTS, DISCOVERY = range(8)
 

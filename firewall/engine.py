@@ -241,14 +241,20 @@ class Firewall:
         return meet(records, located.ends, self._policy, self._settings, self.reading.code)
 
     def _ahead(self, capture: Capture, batches: Iterator[PacketBatch]) -> Iterator[tuple[Located, Met | None]]:
-        """The batches of a capture, and what they meet before the table, unless the rules may be others by then."""
+        """The batches of a capture, and what they meet before the table.
+
+        Not so where the rules may be others by then, or fragments a datagram.
+        """
         rules_stay = not self.timeline.never  # asked before the first batch is judged, which may be in another thread
-        for packets in batches:
-            located = self._located(packets, capture.names, getattr(capture, "interface_names", ()))
-            yield located, self._meet(located, located.packets.records) if rules_stay else None
+        for batch in batches:
+            located = self._located(batch, capture.names, getattr(capture, "interface_names", ()))
+            packets = located.packets
+            known = rules_stay and not (packets.pieces and self.reading.code == STATEFUL)
+            yield located, self._meet(located, packets.records) if known else None
 
     def _judge(self, located: Located, met: Met | None = None) -> Iterator[Waiting]:
         """The batch judged, in as many parts as changes of the rules cut it into."""
+        self.places.count(located)
         for start, stop, phase in self.timeline.parts(located.packets, self.clock):
             yield self._judge_part(located.slice(start, stop), met)
             if phase is not None:
@@ -260,7 +266,7 @@ class Firewall:
             gathered = self._reassembly.add(packets, self.clock, partial(self._fragment_place, located))
         else:
             gathered = Gathered(packets.records)
-        if met is None or gathered.records is not packets.records:
+        if met is None:
             met = self._meet(located, gathered.records)
         keys, rows = met
         start, full = 0, False
@@ -294,7 +300,8 @@ class Firewall:
     def replay(self, capture: Capture, threads: int = 1) -> Iterator[Judged]:
         """Every batch of a capture with its verdicts, in order; fragments have those of their datagrams.
 
-        With two `threads` one reads ahead, where the capture is files; more are not used.
+        With two `threads` one reads ahead, where the capture is files, and judges what needs no table; more are
+        not used.
 
         Raises UsageError at the first packets if no interface is known; the message lists the
         busiest addresses.

@@ -1,4 +1,4 @@
-"""The loop over rows that wait for the connection table: what it says, which rule, which verdict.
+"""The loop over rows: those that wait are judged by the connection table and the rules.
 
 Only a NEW packet meets the rules
 (https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/security-group-connection-tracking.html). What the sender's
@@ -52,15 +52,6 @@ def judge_row(p: Packet, key: Key, row: Row, policy: Policy, table: FlowTable, s
     row["verdict"] = policy.reason_verdicts[reason]
 
 
-@kernel
-def denied_before(rows: NDArray[np.void], at: int) -> bool:
-    """True if the row before is of the same packet, at its sender, and denies it."""
-    if at == 0:
-        return False
-    before = rows[at - 1]
-    return bool(before["packet"] == rows[at]["packet"] and i64(before["verdict"]) == DENY)
-
-
 @entry_kernel
 def judge_rows(
     packets: NDArray[np.void],
@@ -74,15 +65,17 @@ def judge_rows(
 ) -> int:
     """Judge rows[start:] of packets, as `firewall.stations.fill_rows` left them; returns the next row.
 
-    Stops early where the table must grow first, unless it is `full`: then it cannot grow, and new
+    Rows that do not wait move the clock, and what its sender denies is not judged at its receiver.
+    Stops in front of a packet where the table must grow first, unless it is `full`: then it cannot grow, and new
     connections are denied. `keys` are the packets', `settings` has a record an interface, at least one.
     """
     most = room(len(table.slots)) - ROWS_A_PACKET
     for at in range(start, len(rows)):
-        if table.counts[USED] > most and not full:
-            return at
         row = rows[at]
         index = i64(row["packet"])
+        again = at > 0 and i64(rows[at - 1]["packet"]) == index  # at its receiver, behind its sender
+        if not again and table.counts[USED] > most and not full:
+            return at
         if index + 2 * AHEAD < len(packets):
             fetch_slot(table, keys[index + 2 * AHEAD])
             fetch_entry(table, keys[index + AHEAD])
@@ -91,7 +84,7 @@ def judge_rows(
         now = max(i64(p["time"]), i64(table.counts[CLOCK]))
         table.counts[CLOCK] = now
         eni = i64(row["eni"])
-        if denied_before(rows, at):
+        if again and i64(rows[at - 1]["verdict"]) == DENY:
             write_row(row, index, eni, INGRESS, NO_RULE, verdict.DROPPED_AT_SENDER, policy)
         elif i64(row["reason"]) >= WAITING:
             judge_row(p, keys[index], row, policy, table, settings[eni], now)

@@ -18,7 +18,7 @@ from firewall.model import NetworkInterface
 from firewall.policy import Policy
 from firewall.policy_kernel import NOBODY, find_owners, owners_of
 from firewall.stations import BY_ADDRESS
-from pcaps.batch import INBOUND, OUTBOUND, UNSTATED, PacketBatch
+from pcaps.batch import INBOUND, OUTBOUND, UNSTATED, Inner, PacketBatch
 from pcaps.tunnel import tunnel_choice
 
 SENDER, RECEIVER = 0, 1
@@ -32,12 +32,14 @@ class Located(NamedTuple):
 
     packets: PacketBatch
     ends: Ends
+    unwrapped: int = 0  # of the packets: judged by what a tunnel carries
+    met: frozenset[str] = frozenset()  # names that were bound and that packets came under
 
     def slice(self, start: int, stop: int) -> "Located":
         """Consecutive rows."""
         if start == 0 and stop == self.packets.rows:
             return self
-        return Located(self.packets.slice(start, stop), self.ends[start:stop])
+        return self._replace(packets=self.packets.slice(start, stop), ends=self.ends[start:stop])
 
 
 NO_ENDS: Ends = np.zeros((0, 2), np.int32)
@@ -85,13 +87,13 @@ class Places:
         if not (opens or self._bound or self.wants_macs):
             return Located(packets, NO_ENDS)
         station = np.full(packets.rows, NOBODY, np.int32)
+        unwrapped = 0
         if packets.inner is not None and self.tunnel != "outer":
-            packets = self._unwrap(packets, station, policy)
-        if self._bound:
-            self._bind(packets, names, interface_names, station)
+            packets, unwrapped = self._unwrap(packets, packets.inner, station, policy)
+        met = self._bind(packets, names, interface_names, station)
         given = np.any(station != NOBODY)
         if not given and (packets.macs is None or not self.wants_macs):
-            return Located(packets, NO_ENDS)
+            return Located(packets, NO_ENDS, unwrapped, met)
         ends = np.full((packets.rows, 2), BY_ADDRESS, np.int32)
         if packets.macs is not None:
             for end in (SENDER, RECEIVER):
@@ -99,13 +101,17 @@ class Places:
                 ends[:, end] = np.where(known == NOBODY, BY_ADDRESS, known)
         if given:
             self._at_station(packets, station, ends, policy)
-        return Located(packets, ends)
+        return Located(packets, ends, unwrapped, met)
 
-    def _unwrap(self, packets: PacketBatch, station: NDArray[np.int32], policy: Policy) -> PacketBatch:
-        """Open the tunnels whose packets are judged by what they carry; mirrored ones are their source's."""
-        inner = packets.inner
-        if inner is None:
-            return packets
+    def count(self, located: Located) -> None:
+        """Note what was met, when a batch is judged: it may have been located long before, in another thread."""
+        self.unwrapped += located.unwrapped
+        self.met = self.met | located.met  # a forked firewall holds the same set
+
+    def _unwrap(
+        self, packets: PacketBatch, inner: Inner, station: NDArray[np.int32], policy: Policy
+    ) -> tuple[PacketBatch, int]:
+        """Open the tunnels whose packets are judged by what they carry, and count them; mirrored are their source's."""
         own = owners_of(policy, inner.records)
         source = find_owners(policy, inner.outer_src_hi, inner.outer_src_lo)
         target = find_owners(policy, inner.outer_dst_hi, inner.outer_dst_lo)
@@ -116,8 +122,7 @@ class Places:
             foreign = (source == NOBODY) & (target == NOBODY) & (own != NOBODY).any(axis=1)
             choose = (mirrored != NOBODY) | foreign
         station[inner.rows[choose]] = mirrored[choose]
-        self.unwrapped += int(np.count_nonzero(choose))
-        return tunnel_choice(packets, choose)
+        return tunnel_choice(packets, choose), int(np.count_nonzero(choose))
 
     def _bind(
         self,
@@ -125,8 +130,11 @@ class Places:
         names: Sequence[str],
         interface_names: Sequence[Mapping[int, str]],
         station: NDArray[np.int32],
-    ) -> None:
-        """The interface that each packet's file, or its capture interface, was bound to."""
+    ) -> frozenset[str]:
+        """The interface that each packet's file, or its capture interface, was bound to; the names that were met."""
+        if not self._bound:
+            return frozenset()
+        met = set()
         places = packets.capture.astype(np.int64) << 32 | packets.interface
         for place in np.unique(places).tolist():
             capture, number = place >> 32, place & 0xFFFF_FFFF
@@ -134,8 +142,9 @@ class Places:
             file = names[capture] if capture < len(names) else ""  # packets judged one by one have none
             for name in (file, PurePath(file).name, known.get(number, "")):
                 if name in self._bound:
-                    self.met.add(name)
+                    met.add(name)
                     station[places == place] = self._bound[name]
+        return frozenset(met)
 
     def _at_station(self, packets: PacketBatch, station: NDArray[np.int32], ends: Ends, policy: Policy) -> None:
         """The ends of packets seen at one interface: it sends or receives them, and nobody else is asked."""

@@ -56,7 +56,10 @@ LOOPBACK_V4 = 127
 
 
 class Met(NamedTuple):
-    """A batch behind its stations: the packets' keys (KEY), and the rows (VERDICT) of all, in packet order."""
+    """A batch behind its stations: the packets' keys (KEY), and the rows (VERDICT) of all, in packet order.
+
+    `firewall.judge` completes the rows where they are.
+    """
 
     keys: NDArray[np.void]
     rows: NDArray[np.void]
@@ -152,7 +155,7 @@ def entry_rule(policy: Policy, entry: int) -> int:
 def judge_through(
     p: Packet, eni: int, direction: int, peer_hi: np.uint64, peer_lo: np.uint64, policy: Policy, reading: int
 ) -> tuple[int, int]:
-    """(rule, reason) of a packet on its way through network ACL and security groups.
+    """(rule, reason) of a packet on its way through network ACL and security groups, or what it waits for.
 
     It meets the ACL first on the way in and last on the way out, so that what the ACL denies on the way
     out has its connection all the same.
@@ -179,7 +182,7 @@ def judge_through(
 def judge_at(
     p: Packet, eni: int, direction: int, foreign: bool, policy: Policy, settings: Settings, reading: int
 ) -> tuple[int, int]:
-    """(rule, reason) of a packet at one interface.
+    """(rule, reason) of a packet at one interface, or what it waits for.
 
     `foreign`: the end of the packet on the interface's side is none of its addresses.
     """

@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 
 from conntrack.states import NEW, UNTRACKED
 from firewall import verdict
+from firewall.rows import Row
 from firewall.verdict import ALLOW, DENY, EXEMPT, NOT_EVALUATED
 from pcaps.accelerate import entry_kernel, i64, kernel, prefetch
 from pcaps.batch import Packet
 from pcaps.wire import SYN, TCP
 
-Row = Any  # one record of firewall.rows.VERDICT
 Flow = Any  # one record of firewall.flows.FLOW
 
 AHEAD = 16  # rows whose flows are fetched before they are counted

@@ -16,7 +16,7 @@ import pytest
 
 from firewall import cli
 from firewall.reports.compare_rules import rules_yaml
-from pcaps import ahead
+from pcaps import ahead, capture
 
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLES = ROOT / "pcaps" / "samples"
@@ -70,9 +70,15 @@ def csv_rows(path: Path) -> list[dict[str, Any]]:
 
 
 # --- replay ----------------------------------------------------------------------------------------
+@pytest.mark.parametrize("event", [None, '{packet: 20, revoke: ["web:ingress[0]"]}'])
 def test_threads_change_nothing_that_is_told_or_written(
-    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, event: str | None
 ) -> None:
+    monkeypatch.setattr(capture, "BATCH_ROWS", 8)  # of 56 packets
+    words: list[str | Path] = []
+    if event is not None:
+        words = ["--events", tmp_path / "events.yaml"]
+        (tmp_path / "events.yaml").write_text(f"events:\n  - {event}\n")
     started: list[str] = []
     read_ahead = ahead.read_ahead
 
@@ -84,7 +90,7 @@ def test_threads_change_nothing_that_is_told_or_written(
     told = {}
     for threads in ("1", "2"):
         rows = tmp_path / f"{threads}.csv"
-        done = web(run, "--threads", threads, "-o", rows)
+        done = web(run, "--threads", threads, "-o", rows, *words)
         told[threads] = done.out, rows.read_text()
         assert len(started) == (0 if threads == "1" else 2)  # one reads, one judges; this one counts and writes
     assert told["1"] == told["2"]

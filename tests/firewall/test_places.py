@@ -88,6 +88,15 @@ class Said:
         ]
 
 
+def test_a_batch_that_is_read_ahead_counts_when_it_is_judged() -> None:
+    firewall = Firewall(estate(), ["eni-web=a.pcap"])
+    located = firewall._located(batch_of(segment(WEB, DB)), ("a.pcap",))  # noqa: SLF001  (a reading thread's turn)
+    assert firewall.places.unmet == ["a.pcap"]
+    twin = firewall.fork()
+    list(firewall._judge(located))  # noqa: SLF001  (and a judging thread's)
+    assert (firewall.places.unmet, twin.places.unmet) == ([], ["a.pcap"])
+
+
 # --- bound captures --------------------------------------------------------------------------------------
 def test_without_a_binding_a_packet_between_two_interfaces_is_judged_at_both() -> None:
     assert Said(Firewall(estate()))(batch_of(segment(WEB, DB))) == ["eni-web egress rule", "eni-db ingress rule"]
