@@ -8,6 +8,7 @@ another capture is judged first. With THREADS the rows are also counted, as `eni
 import json
 import sys
 import time
+from collections.abc import Callable
 from functools import partial
 
 import numpy as np
@@ -16,41 +17,42 @@ from firewall import Firewall
 from firewall.run.inputs import judge_all
 from firewall.summary import Summary
 from firewall.verdict import ALLOW
-from pcaps import open_capture
+from pcaps import Capture, open_capture
 
 
-def replay(capture: str, rules: str) -> dict[str, float]:
+def judged(firewall: Firewall, capture: Capture) -> tuple[int, int]:
+    """Judge every packet; how many there are, and how many were allowed."""
+    packets = allowed = 0
+    for batch in firewall.replay(capture):
+        packets += batch.packets.rows
+        allowed += int(np.count_nonzero(batch.verdicts.verdict == ALLOW))
+    return packets, allowed
+
+
+def counted(firewall: Firewall, capture: Capture, threads: int) -> tuple[int, int]:
+    """The same with every row counted; with two `threads` one reads, one judges, this one counts."""
+    summary = Summary(len(firewall.interfaces), len(firewall.rules) + len(firewall.acl_entries))
+    judge_all(firewall, capture, summary, (), threads)
+    return summary.packets, summary.verdicts["ALLOW"]
+
+
+def replay(capture: str, rules: str, judge: Callable[[Firewall, Capture], tuple[int, int]]) -> dict[str, float]:
     """One replay with an empty table; reading the rules is not timed."""
     firewall = Firewall.from_file(rules)
-    judged = allowed = 0
     begin = time.perf_counter()
-    with open_capture(capture) as packets:
-        for batch in firewall.replay(packets):
-            judged += batch.packets.rows
-            allowed += int(np.count_nonzero(batch.verdicts.verdict == ALLOW))
+    with open_capture(capture) as opened:
+        packets, allowed = judge(firewall, opened)
     seconds = time.perf_counter() - begin
     slots = len(firewall._table.slots)  # noqa: SLF001  (a number that no user needs)
-    return {"seconds": seconds, "packets": judged, "allowed": allowed, "slots": slots}
-
-
-def counted_replay(capture: str, rules: str, threads: int) -> dict[str, float]:
-    """The same with its rows counted; with two `threads` one reads, one judges, this one counts."""
-    firewall = Firewall.from_file(rules)
-    summary = Summary(len(firewall.interfaces), len(firewall.rules) + len(firewall.acl_entries))
-    begin = time.perf_counter()
-    with open_capture(capture) as packets:
-        judge_all(firewall, packets, summary, (), threads)
-    seconds = time.perf_counter() - begin
-    slots = len(firewall._table.slots)  # noqa: SLF001  (a number that no user needs)
-    return {"seconds": seconds, "packets": summary.packets, "allowed": summary.verdicts["ALLOW"], "slots": slots}
+    return {"seconds": seconds, "packets": packets, "allowed": allowed, "slots": slots}
 
 
 def main() -> None:
     """Warm up, then measure."""
     capture, warm_up, rules, *threads = sys.argv[1:]
-    timed = partial(counted_replay, threads=int(threads[0])) if threads else replay
-    timed(warm_up, rules)
-    print(json.dumps(timed(capture, rules)))
+    judge = partial(counted, threads=int(threads[0])) if threads else judged
+    replay(warm_up, rules, judge)
+    print(json.dumps(replay(capture, rules, judge)))
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from firewall import verdict
 from firewall.policy import Policy
 from firewall.policy_kernel import NO_RULE
 from firewall.rows import Row
-from firewall.stations import ROWS_A_PACKET, TO_NAME, TO_STOP, WAITING, write_row
+from firewall.stations import ROWS_A_PACKET, TO_NAME, TO_STOP, WAITING, peer_address, write_row
 from firewall.tracked import judge_tracked, name_entry
 from firewall.verdict import DENY, INGRESS
 from pcaps.accelerate import entry_kernel, i64, kernel, rare_kernel
@@ -41,9 +41,7 @@ def judge_row(p: Packet, key: Key, row: Row, policy: Policy, table: FlowTable, s
         note_entry(table, eni, p, settings, now, row)
         reason = verdict.NACL_INGRESS
     else:
-        incoming = direction == INGRESS
-        peer_hi = p["src_hi"] if incoming else p["dst_hi"]
-        peer_lo = p["src_lo"] if incoming else p["dst_lo"]
+        peer_hi, peer_lo = peer_address(p, direction)
         reason = judge_tracked(p, key, eni, direction, peer_hi, peer_lo, policy, table, settings, now, row)
         if waits_for == TO_STOP and i64(policy.reason_verdicts[reason]) != DENY:
             row["rule"] = stopped_by

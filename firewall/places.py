@@ -83,13 +83,13 @@ class Places:
         self, packets: PacketBatch, names: Sequence[str], interface_names: Sequence[Mapping[int, str]], policy: Policy
     ) -> Located:
         """The batch as it is judged: tunnels opened where that is asked for, and what else tells its ends."""
-        opens = packets.inner is not None and self.tunnel != "outer"
-        if not (opens or self._bound or self.wants_macs):
+        inner = None if self.tunnel == "outer" else packets.inner
+        if inner is None and not self._bound and not self.wants_macs:
             return Located(packets, NO_ENDS)
         station = np.full(packets.rows, NOBODY, np.int32)
         unwrapped = 0
-        if packets.inner is not None and self.tunnel != "outer":
-            packets, unwrapped = self._unwrap(packets, packets.inner, station, policy)
+        if inner is not None:
+            packets, unwrapped = self._unwrap(packets, inner, station, policy)
         met = self._bind(packets, names, interface_names, station)
         given = np.any(station != NOBODY)
         if not given and (packets.macs is None or not self.wants_macs):

@@ -129,6 +129,14 @@ def told_end(ends: NDArray[np.int32], index: int, end: int, by_address: int) -> 
     return i64(ends[index, end])
 
 
+@kernel
+def peer_address(p: Packet, direction: int) -> tuple[np.uint64, np.uint64]:
+    """The other end's address, as an interface sees a packet that comes in or goes out."""
+    if direction == INGRESS:
+        return p["src_hi"], p["src_lo"]
+    return p["dst_hi"], p["dst_lo"]
+
+
 # --- rows ----------------------------------------------------------------------------------------------
 @kernel
 def write_row(row: Row, packet: int, eni: int, direction: int, rule: int, reason: int, policy: Policy) -> None:
@@ -187,8 +195,7 @@ def judge_at(
     `foreign`: the end of the packet on the interface's side is none of its addresses.
     """
     incoming = direction == INGRESS
-    peer_hi = p["src_hi"] if incoming else p["dst_hi"]
-    peer_lo = p["src_lo"] if incoming else p["dst_lo"]
+    peer_hi, peer_lo = peer_address(p, direction)
     service = exempt_service(policy, eni, p, incoming, peer_hi, peer_lo)
     # A fragment that waits for its datagram is not asked for its ports.
     if service != NOT_EXEMPT and (reading != STATEFUL or i64(p["fragment_id"]) < 0):
